@@ -1,0 +1,149 @@
+//! Errors and warnings as the user sees them.
+
+use crate::path::Path;
+use crate::proto::tfplugin6 as wire;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The operation failed.
+    Error,
+    /// The operation goes on; the user should know.
+    Warning,
+}
+
+/// One message to the user.
+///
+/// `summary` is a title of at most eight words; `detail` says what is wrong, with what value, and what to do.
+/// No secret belongs into either.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The title.
+    pub summary: String,
+    /// The explanation and the way out.
+    pub detail: String,
+    /// The attribute that is at fault; the root for the object as a whole.
+    pub path: Path,
+}
+
+impl Diagnostic {
+    /// An error about the object as a whole.
+    pub fn error(summary: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, summary: summary.into(), detail: detail.into(), path: Path::root() }
+    }
+
+    /// A warning about the object as a whole.
+    pub fn warning(summary: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(summary, detail) }
+    }
+
+    /// The same, at an attribute.
+    #[must_use]
+    pub fn at(mut self, path: Path) -> Self {
+        self.path = path;
+        self
+    }
+
+    fn to_proto(&self) -> wire::Diagnostic {
+        let severity = match self.severity {
+            Severity::Error => wire::diagnostic::Severity::Error,
+            Severity::Warning => wire::diagnostic::Severity::Warning,
+        };
+        wire::Diagnostic {
+            severity: severity.into(),
+            summary: self.summary.clone(),
+            detail: self.detail.clone(),
+            attribute: (!self.path.is_root()).then(|| self.path.to_proto()),
+        }
+    }
+}
+
+/// What an operation has to say, in the order in which it was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// Nothing to say.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one. The same message about the same attribute is kept once.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if !self.0.contains(&diagnostic) {
+            self.0.push(diagnostic);
+        }
+    }
+
+    /// Adds all of another list.
+    pub fn extend(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
+        for diagnostic in others {
+            self.push(diagnostic);
+        }
+    }
+
+    /// True if one of them is an error.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// True if there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// In the order in which they were found.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
+    /// The wire form.
+    pub fn to_proto(&self) -> Vec<wire::Diagnostic> {
+        self.0.iter().map(Diagnostic::to_proto).collect()
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
+impl From<Vec<Diagnostic>> for Diagnostics {
+    fn from(all: Vec<Diagnostic>) -> Self {
+        let mut diagnostics = Self::new();
+        diagnostics.extend(all);
+        diagnostics
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn severity_is_never_the_invalid_zero_of_the_wire() {
+        let all = Diagnostics::from(vec![Diagnostic::error("a", "b"), Diagnostic::warning("a", "b")]);
+        assert_eq!(all.to_proto().iter().map(|d| d.severity).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn the_same_message_is_kept_once() {
+        let mut all = Diagnostics::new();
+        all.push(Diagnostic::error("a", "b").at(Path::of("x")));
+        all.push(Diagnostic::error("a", "b").at(Path::of("x")));
+        all.push(Diagnostic::error("a", "b").at(Path::of("y")));
+        assert_eq!(all.iter().count(), 2);
+    }
+}

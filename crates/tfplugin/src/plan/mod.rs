@@ -1,0 +1,1 @@
+//! The planning rules that every resource shares.

@@ -1,0 +1,13 @@
+//! Messages and services generated from `proto/` (see `build.rs`).
+
+#![allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+
+/// Plugin protocol 6: package `tfplugin6`.
+pub mod tfplugin6 {
+    tonic::include_proto!("tfplugin6");
+}
+
+/// The services of go-plugin itself: package `plugin`.
+pub mod goplugin {
+    tonic::include_proto!("plugin");
+}

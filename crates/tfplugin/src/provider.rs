@@ -1,0 +1,53 @@
+//! The provider as a whole.
+
+use async_trait::async_trait;
+
+use crate::data_source::DataSource;
+use crate::diagnostics::Diagnostics;
+use crate::ephemeral::EphemeralResource;
+use crate::resource::Resource;
+use crate::schema::Schema;
+use crate::value::Value;
+
+/// What the process needs to know of the provider before any call.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// Full source address: `registry.terraform.io/namespace/type`.
+    pub address: &'static str,
+    /// Version of the provider.
+    pub version: &'static str,
+}
+
+/// A provider: its block and the kinds of objects that it offers.
+///
+/// The objects share what [`Provider::configure`] sets; it may be called again in a process that a developer reattaches
+/// to, and then replaces the old configuration. Validation never sees a configured provider.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// Who it is.
+    fn identity(&self) -> Identity;
+
+    /// The provider block.
+    fn schema(&self) -> &Schema;
+
+    /// Managed resources.
+    fn resources(&self) -> Vec<&dyn Resource>;
+
+    /// Data sources.
+    fn data_sources(&self) -> Vec<&dyn DataSource> {
+        Vec::new()
+    }
+
+    /// Ephemeral resources.
+    fn ephemeral_resources(&self) -> Vec<&dyn EphemeralResource> {
+        Vec::new()
+    }
+
+    /// Rules across attributes of the provider block; makes no request. Anything may be unknown.
+    fn validate(&self, _config: &Value) -> Diagnostics {
+        Diagnostics::new()
+    }
+
+    /// Takes the configuration. Values may be unknown during plan: what can be done without them must go on.
+    async fn configure(&self, config: Value, terraform_version: &str) -> Diagnostics;
+}

@@ -1,0 +1,426 @@
+//! The table that describes an object once.
+//!
+//! From a [`Schema`] come the wire schema ([`wire`]), the type for the codecs ([`Schema::object_type`]), the
+//! configuration checks ([`validate`]), the planning rules ([`crate::plan`]), the mapping to the JSON of the remote
+//! API (`json`, `empty`) and the documentation page ([`docs`]). Nothing else lists the fields of an object.
+
+pub mod docs;
+pub mod validate;
+pub mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::path::Path;
+use crate::value::{Type, Value};
+
+/// Who gives the value of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The configuration must.
+    Required,
+    /// The configuration may; null means "not ours".
+    Optional,
+    /// The provider does.
+    Computed,
+    /// The configuration may; the provider does otherwise.
+    OptionalComputed,
+}
+
+/// What a changed value costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// An update.
+    InPlace,
+    /// A new object; says why and what is lost.
+    Replace(&'static str),
+}
+
+/// When a computed attribute becomes unknown in a plan. It always is while the object is created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecomputedBy {
+    /// Never again: ids, UIDs.
+    Nothing,
+    /// Whenever anything about the object changes.
+    AnyChange,
+    /// Whenever one of these attributes (dotted) or something inside them changes.
+    Change(&'static [&'static str]),
+}
+
+/// What an empty object, list or map means to the remote API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Empty {
+    /// The same as absent: it is not sent, and `{}` from the API reads as null.
+    Absent,
+    /// Its presence switches something on: sent as written, read as it is.
+    Presence,
+    /// The API needs it: sent even if the user wrote nothing.
+    Always,
+}
+
+/// How a value means the same as another one that is written differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// By value.
+    Exact,
+    /// A version with or without leading `v`.
+    Version,
+    /// A Kubernetes quantity: `0.5` is `500m`.
+    Quantity,
+    /// A list without order.
+    Unordered,
+}
+
+/// What a [`Validator`] found: a title and the explanation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The title, at most eight words.
+    pub summary: String,
+    /// What is wrong, with what value, and what to do.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem.
+    pub fn new(summary: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { summary: summary.into(), detail: detail.into() }
+    }
+}
+
+/// The function inside a [`Validator`]: a known, non-null value in, what is wrong with it out.
+pub type Check = Arc<dyn Fn(&Value) -> Result<(), Problem> + Send + Sync>;
+
+/// A rule about one value. Called only with known, non-null values; of collections, with the collection.
+#[derive(Clone)]
+pub struct Validator {
+    /// The rule in words, for the documentation: "one of `a`, `b`".
+    pub rule: String,
+    check: Check,
+}
+
+impl Validator {
+    /// A rule from its words and its check.
+    pub fn new(rule: impl Into<String>, check: impl Fn(&Value) -> Result<(), Problem> + Send + Sync + 'static) -> Self {
+        Self { rule: rule.into(), check: Arc::new(check) }
+    }
+
+    /// One of some strings.
+    pub fn one_of(allowed: &'static [&'static str]) -> Self {
+        let list = allowed.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
+        let rule = format!("one of {list}");
+        let wanted = rule.replace('`', "\"");
+        Self::new(rule, move |value| match value.as_str() {
+            Some(text) if !allowed.contains(&text) => {
+                Err(Problem::new("Value not allowed", format!("{text:?} is not {wanted}.")))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    /// A whole number within bounds, both included.
+    pub fn between(low: i64, high: i64) -> Self {
+        Self::new(format!("a whole number from {low} to {high}"), move |value| match value.as_i64() {
+            Some(number) if (low..=high).contains(&number) => Ok(()),
+            Some(number) => {
+                Err(Problem::new("Number out of range", format!("{number} is not between {low} and {high}.")))
+            }
+            None => Err(Problem::new("Not a whole number", format!("A whole number from {low} to {high} is wanted."))),
+        })
+    }
+
+    /// Applies a rule for strings to each string of a list or set.
+    pub fn each(rule: Self) -> Self {
+        let words = format!("each {}", rule.rule);
+        Self::new(words, move |value| {
+            value
+                .as_list()
+                .unwrap_or_default()
+                .iter()
+                .filter(|item| item.is_set())
+                .try_for_each(|item| rule.check(item))
+        })
+    }
+
+    /// Applies the rule.
+    pub fn check(&self, value: &Value) -> Result<(), Problem> {
+        (self.check)(value)
+    }
+}
+
+impl fmt::Debug for Validator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Validator").field(&self.rule).finish()
+    }
+}
+
+/// The shape of an attribute.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A value of a plain type.
+    Value(Type),
+    /// `{ … }` with attributes of its own.
+    Object(Vec<Attribute>),
+    /// `[{ … }]`
+    ListOf(Vec<Attribute>),
+    /// `[{ … }]` without order.
+    SetOf(Vec<Attribute>),
+    /// `{ key = { … } }`
+    MapOf(Vec<Attribute>),
+}
+
+/// How an attribute appears in the JSON of the remote API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// The key, or a path of keys with dots when the attribute lies deeper than its place in the configuration.
+    pub key: &'static str,
+    /// The default that the server fills in, as JSON.
+    pub server_default: Option<&'static str>,
+    /// What an empty value means.
+    pub empty: Empty,
+    /// The first release of the API that knows the field; [`None`] for the oldest one supported.
+    pub since: Option<&'static str>,
+}
+
+/// One attribute of an object: everything that is known about it.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    /// The name in the configuration.
+    pub name: &'static str,
+    /// Its shape.
+    pub kind: Kind,
+    /// Who gives its value.
+    pub mode: Mode,
+    /// Hidden in plans and outputs. It is in the state all the same.
+    pub sensitive: bool,
+    /// Given by the configuration, never stored.
+    pub write_only: bool,
+    /// Markdown: units, default, what a change costs.
+    pub description: &'static str,
+    /// Why it should not be used any more.
+    pub deprecated: Option<&'static str>,
+    /// What a change costs.
+    pub on_change: OnChange,
+    /// For computed attributes: what makes it unknown.
+    pub recomputed_by: RecomputedBy,
+    /// Rules about its value.
+    pub validators: Vec<Validator>,
+    /// How two spellings compare.
+    pub meaning: Meaning,
+    /// Its place in the JSON of the remote API; [`None`] if it is the provider's own.
+    pub api: Option<Api>,
+}
+
+impl Attribute {
+    /// An optional attribute of the provider's own, which the builder methods below turn into what is wanted.
+    pub fn new(name: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            kind,
+            mode: Mode::Optional,
+            sensitive: false,
+            write_only: false,
+            description: "",
+            deprecated: None,
+            on_change: OnChange::InPlace,
+            recomputed_by: RecomputedBy::Nothing,
+            validators: Vec::new(),
+            meaning: Meaning::Exact,
+            api: None,
+        }
+    }
+
+    /// The configuration must give it.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.mode = Mode::Required;
+        self
+    }
+
+    /// The provider gives it; `by` says what makes it unknown in a plan.
+    #[must_use]
+    pub fn computed(mut self, by: RecomputedBy) -> Self {
+        self.mode = Mode::Computed;
+        self.recomputed_by = by;
+        self
+    }
+
+    /// Its description.
+    #[must_use]
+    pub fn doc(mut self, description: &'static str) -> Self {
+        self.description = description;
+        self
+    }
+
+    /// Hidden in plans and outputs.
+    #[must_use]
+    pub fn sensitive(mut self) -> Self {
+        self.sensitive = true;
+        self
+    }
+
+    /// A change makes a new object, for this reason.
+    #[must_use]
+    pub fn replace(mut self, reason: &'static str) -> Self {
+        self.on_change = OnChange::Replace(reason);
+        self
+    }
+
+    /// One more rule.
+    #[must_use]
+    pub fn rule(mut self, validator: Validator) -> Self {
+        self.validators.push(validator);
+        self
+    }
+
+    /// How two spellings compare.
+    #[must_use]
+    pub fn meaning(mut self, meaning: Meaning) -> Self {
+        self.meaning = meaning;
+        self
+    }
+
+    /// Its key (or path of keys with dots) in the JSON of the remote API.
+    #[must_use]
+    pub fn json(mut self, key: &'static str) -> Self {
+        self.api_mut().key = key;
+        self
+    }
+
+    /// The default that the server fills in, as JSON.
+    #[must_use]
+    pub fn server_default(mut self, default: &'static str) -> Self {
+        self.api_mut().server_default = Some(default);
+        self
+    }
+
+    /// What an empty value means to the remote API.
+    #[must_use]
+    pub fn empty(mut self, empty: Empty) -> Self {
+        self.api_mut().empty = empty;
+        self
+    }
+
+    /// The first release of the remote API that knows it.
+    #[must_use]
+    pub fn since(mut self, release: &'static str) -> Self {
+        self.api_mut().since = Some(release);
+        self
+    }
+
+    fn api_mut(&mut self) -> &mut Api {
+        let key = self.name;
+        self.api.get_or_insert(Api { key, server_default: None, empty: Empty::Absent, since: None })
+    }
+
+    /// The attributes inside; empty for plain types.
+    pub fn nested(&self) -> &[Self] {
+        match &self.kind {
+            Kind::Value(_) => &[],
+            Kind::Object(inner) | Kind::ListOf(inner) | Kind::SetOf(inner) | Kind::MapOf(inner) => inner,
+        }
+    }
+
+    /// The type of its values.
+    pub fn value_type(&self) -> Type {
+        match &self.kind {
+            Kind::Value(plain) => plain.clone(),
+            Kind::Object(inner) => object_type(inner),
+            Kind::ListOf(inner) => Type::list(object_type(inner)),
+            Kind::SetOf(inner) => Type::set(object_type(inner)),
+            Kind::MapOf(inner) => Type::map(object_type(inner)),
+        }
+    }
+
+    /// True if the provider may give the value.
+    pub fn is_computed(&self) -> bool {
+        matches!(self.mode, Mode::Computed | Mode::OptionalComputed)
+    }
+
+    /// True if the configuration may give the value.
+    pub fn is_configurable(&self) -> bool {
+        self.mode != Mode::Computed
+    }
+}
+
+/// The type of objects with these attributes.
+pub fn object_type(attributes: &[Attribute]) -> Type {
+    Type::Object(attributes.iter().map(|attribute| (attribute.name.to_owned(), attribute.value_type())).collect())
+}
+
+/// `name = "text"`
+pub fn string(name: &'static str) -> Attribute {
+    Attribute::new(name, Kind::Value(Type::String))
+}
+
+/// `name = 1`
+pub fn number(name: &'static str) -> Attribute {
+    Attribute::new(name, Kind::Value(Type::Number))
+}
+
+/// `name = true`
+pub fn boolean(name: &'static str) -> Attribute {
+    Attribute::new(name, Kind::Value(Type::Bool))
+}
+
+/// `name = ["text"]`
+pub fn string_list(name: &'static str) -> Attribute {
+    Attribute::new(name, Kind::Value(Type::list(Type::String)))
+}
+
+/// `name = { key = "text" }`
+pub fn string_map(name: &'static str) -> Attribute {
+    Attribute::new(name, Kind::Value(Type::map(Type::String)))
+}
+
+/// `name = { … }`
+pub fn object(name: &'static str, attributes: Vec<Attribute>) -> Attribute {
+    Attribute::new(name, Kind::Object(attributes))
+}
+
+/// `name = [{ … }]`
+pub fn list_of(name: &'static str, attributes: Vec<Attribute>) -> Attribute {
+    Attribute::new(name, Kind::ListOf(attributes))
+}
+
+/// The description of an object: the provider block, a resource, a data source or an ephemeral resource.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// Version of the state that it writes (resources only).
+    pub version: i64,
+    /// What the object is, in Markdown; the first sentence is the summary.
+    pub description: &'static str,
+    /// Its attributes.
+    pub attributes: Vec<Attribute>,
+}
+
+impl Schema {
+    /// The type of its values.
+    pub fn object_type(&self) -> Type {
+        object_type(&self.attributes)
+    }
+
+    /// A value with every attribute null.
+    pub fn null_object(&self) -> Value {
+        Value::Object(self.attributes.iter().map(|a| (a.name.to_owned(), Value::Null)).collect::<BTreeMap<_, _>>())
+    }
+
+    /// The attribute at a dotted path.
+    pub fn attribute(&self, dotted: &str) -> Option<&Attribute> {
+        let mut names = dotted.split('.');
+        let mut current = find(&self.attributes, names.next()?)?;
+        for name in names {
+            current = find(current.nested(), name)?;
+        }
+        Some(current)
+    }
+
+    /// The attribute that a path leads to or lies in.
+    pub fn at(&self, path: &Path) -> Option<&Attribute> {
+        self.attribute(&path.attributes())
+    }
+}
+
+fn find<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
+    attributes.iter().find(|attribute| attribute.name == name)
+}

@@ -1,0 +1,1 @@
+//! The RPCs: wire message → trait call → wire message.

@@ -1,0 +1,2 @@
+//! The Terraform provider for Kamaji.
+fn main() {}
