@@ -59,18 +59,8 @@ pub enum Empty {
     Always,
 }
 
-/// How a value means the same as another one that is written differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
-    /// By value.
-    Exact,
-    /// A version with or without leading `v`.
-    Version,
-    /// A Kubernetes quantity: `0.5` is `500m`.
-    Quantity,
-    /// A list without order.
-    Unordered,
-}
+/// True if two known values of an attribute mean the same, however they are written (`1.30.0` and `v1.30.0`).
+pub type SameMeaning = fn(&Value, &Value) -> bool;
 
 /// What a [`Validator`] found: a title and the explanation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,8 +195,8 @@ pub struct Attribute {
     pub recomputed_by: RecomputedBy,
     /// Rules about its value.
     pub validators: Vec<Validator>,
-    /// How two spellings compare.
-    pub meaning: Meaning,
+    /// Tells whether two spellings mean the same; [`None`] compares by value.
+    pub same_meaning: Option<SameMeaning>,
     /// Its place in the JSON of the remote API; [`None`] if it is the provider's own.
     pub api: Option<Api>,
 }
@@ -225,7 +215,7 @@ impl Attribute {
             on_change: OnChange::InPlace,
             recomputed_by: RecomputedBy::Nothing,
             validators: Vec::new(),
-            meaning: Meaning::Exact,
+            same_meaning: None,
             api: None,
         }
     }
@@ -273,11 +263,16 @@ impl Attribute {
         self
     }
 
-    /// How two spellings compare.
+    /// Tells whether two spellings mean the same.
     #[must_use]
-    pub fn meaning(mut self, meaning: Meaning) -> Self {
-        self.meaning = meaning;
+    pub fn same_meaning(mut self, same: SameMeaning) -> Self {
+        self.same_meaning = Some(same);
         self
+    }
+
+    /// True if two values of this attribute mean the same. Null and unknown mean only themselves.
+    pub fn means_the_same(&self, one: &Value, other: &Value) -> bool {
+        one == other || (one.is_set() && other.is_set() && self.same_meaning.is_some_and(|same| same(one, other)))
     }
 
     /// Its key (or path of keys with dots) in the JSON of the remote API.

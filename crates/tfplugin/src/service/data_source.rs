@@ -1,0 +1,51 @@
+//! Data sources.
+
+use std::sync::Arc;
+
+use super::guard::Fallible as _;
+use super::{Inner, dynamic};
+use crate::data_source::DataSource;
+use crate::diagnostics::Diagnostics;
+use crate::proto::tfplugin6 as wire;
+use crate::schema::validate::validate;
+
+impl Inner {
+    fn data_source(&self, type_name: &str) -> Result<&dyn DataSource, Diagnostics> {
+        let mut all = self.provider.data_sources().into_iter();
+        all.find(|source| source.type_name() == type_name)
+            .ok_or_else(|| dynamic::unknown_type("data source", type_name))
+    }
+}
+
+pub(super) async fn validate_data_resource_config(
+    inner: Arc<Inner>,
+    request: wire::validate_data_resource_config::Request,
+) -> wire::validate_data_resource_config::Response {
+    type Response = wire::validate_data_resource_config::Response;
+    let check = || {
+        let source = inner.data_source(&request.type_name)?;
+        let config = dynamic::read_object("configuration", request.config.as_ref(), source.schema())?;
+        let mut diagnostics = validate(source.schema(), &config, false);
+        diagnostics.extend(source.validate(&config));
+        Ok(diagnostics)
+    };
+    Response::failed(&check().unwrap_or_else(|diagnostics: Diagnostics| diagnostics))
+}
+
+pub(super) async fn read_data_source(
+    inner: Arc<Inner>,
+    request: wire::read_data_source::Request,
+) -> wire::read_data_source::Response {
+    type Response = wire::read_data_source::Response;
+    let read = async {
+        let source = inner.data_source(&request.type_name)?;
+        let config = dynamic::read_object("configuration", request.config.as_ref(), source.schema())?;
+        let (state, diagnostics) = source.read(&inner.context(), config).await?;
+        Ok(Response {
+            state: Some(dynamic::write(&state, source.schema())),
+            diagnostics: diagnostics.to_proto(),
+            deferred: None,
+        })
+    };
+    read.await.unwrap_or_else(|diagnostics: Diagnostics| Response::failed(&diagnostics))
+}

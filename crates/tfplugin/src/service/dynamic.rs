@@ -1,0 +1,60 @@
+//! Values of the wire along a schema.
+
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::path::Path;
+use crate::proto::tfplugin6::DynamicValue;
+use crate::schema::Schema;
+use crate::value::{self, Type, Value};
+
+/// Reads a value of a schema. `what` names it in the error: "configuration", "prior state".
+pub(super) fn read(what: &str, value: Option<&DynamicValue>, schema: &Schema) -> Result<Value, Diagnostics> {
+    read_type(what, value, &schema.object_type())
+}
+
+/// Reads a value that must be an object of the schema.
+pub(super) fn read_object(what: &str, value: Option<&DynamicValue>, schema: &Schema) -> Result<Value, Diagnostics> {
+    match read(what, value, schema)? {
+        object @ Value::Object(_) => Ok(object),
+        other => Err(undecodable(what, &Path::root(), if other.is_null() { "it is null" } else { "it is unknown" })),
+    }
+}
+
+/// Reads a value of a type. Core sends msgpack; an absent value is null (protocol, `DynamicValue`).
+pub(super) fn read_type(what: &str, value: Option<&DynamicValue>, ty: &Type) -> Result<Value, Diagnostics> {
+    let Some(value) = value else { return Ok(Value::Null) };
+    let read = if value.msgpack.is_empty() && !value.json.is_empty() {
+        serde_json::from_slice(&value.json)
+            .map_err(|error| value::DecodeError { path: Path::root(), message: error.to_string() })
+            .and_then(|json| value::from_json(&json, ty))
+    } else {
+        value::decode(&value.msgpack, ty)
+    };
+    read.map_err(|error| undecodable(what, &error.path, &error.message))
+}
+
+/// Writes a value of a schema.
+pub(super) fn write(value: &Value, schema: &Schema) -> DynamicValue {
+    DynamicValue { msgpack: value::encode(value, &schema.object_type()), json: Vec::new() }
+}
+
+/// The error for what Terraform sent and nobody can read.
+pub(super) fn undecodable(what: &str, path: &Path, problem: &str) -> Diagnostics {
+    Diagnostic::error(
+        "Value from Terraform not readable",
+        format!(
+            "The {what} that Terraform sent does not fit the schema: {problem}. This is a bug in the provider or in \
+                 Terraform; please report it."
+        ),
+    )
+    .at(path.clone())
+    .into()
+}
+
+/// The error for a kind of object that the provider does not have.
+pub(super) fn unknown_type(kind: &str, name: &str) -> Diagnostics {
+    Diagnostic::error(
+        format!("Unknown {kind}"),
+        format!("The provider has no {kind} named {name:?}. Check the name and the version of the provider."),
+    )
+    .into()
+}

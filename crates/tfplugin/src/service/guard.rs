@@ -1,0 +1,137 @@
+//! A task per call, and panics as diagnostics.
+//!
+//! A panic that unwinds through tonic's connection task would fail every call in flight on that connection, and a
+//! transport error instead of a response loses new objects from the state (protocol, `ApplyResourceChange`).
+
+use tokio::task::JoinError;
+use tonic::{Response, Status};
+use tracing::Instrument as _;
+
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::proto::tfplugin6 as wire;
+
+/// A response that can say what went wrong.
+pub(super) trait Fallible: Default + Send + 'static {
+    /// The empty response with these diagnostics.
+    fn failed(diagnostics: &Diagnostics) -> Self;
+}
+
+/// Runs a call in a task of its own; a panic becomes the response with one diagnostic.
+pub(super) async fn guarded<T: Fallible>(
+    rpc: &'static str,
+    call: impl Future<Output = T> + Send + 'static,
+) -> Result<Response<T>, Status> {
+    let span = tracing::debug_span!("rpc", tf_rpc = rpc);
+    let response = match tokio::spawn(call.instrument(span)).await {
+        Ok(response) => response,
+        Err(error) => T::failed(&panicked(rpc, error).into()),
+    };
+    Ok(Response::new(response))
+}
+
+/// The diagnostic for a call that did not end by itself.
+pub(super) fn panicked(rpc: &str, error: JoinError) -> Diagnostic {
+    let text = match error.try_into_panic() {
+        Ok(panic) => panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned()),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(tf_rpc = rpc, panic = text, "the provider panicked");
+    Diagnostic::error(
+        "The provider failed unexpectedly",
+        format!(
+            "This is a bug in the provider: {rpc} panicked: {text}\n\nOther resources are not affected. Please report \
+             it with the output of a run with TF_LOG=DEBUG."
+        ),
+    )
+}
+
+macro_rules! fallible {
+    ($($response:ty),* $(,)?) => {
+        $(impl Fallible for $response {
+            fn failed(diagnostics: &Diagnostics) -> Self {
+                Self { diagnostics: diagnostics.to_proto(), ..Self::default() }
+            }
+        })*
+    };
+}
+
+fallible! {
+    wire::get_metadata::Response,
+    wire::get_provider_schema::Response,
+    wire::validate_provider_config::Response,
+    wire::configure_provider::Response,
+    wire::get_resource_identity_schemas::Response,
+    wire::validate_resource_config::Response,
+    wire::upgrade_resource_state::Response,
+    wire::upgrade_resource_identity::Response,
+    wire::read_resource::Response,
+    wire::import_resource_state::Response,
+    wire::move_resource_state::Response,
+    wire::generate_resource_config::Response,
+    wire::plan_resource_change::Response,
+    wire::apply_resource_change::Response,
+    wire::validate_data_resource_config::Response,
+    wire::read_data_source::Response,
+    wire::validate_ephemeral_resource_config::Response,
+    wire::open_ephemeral_resource::Response,
+    wire::renew_ephemeral_resource::Response,
+    wire::close_ephemeral_resource::Response,
+    wire::validate_list_resource_config::Response,
+    wire::get_functions::Response,
+    wire::validate_state_store::Response,
+    wire::lock_state::Response,
+    wire::unlock_state::Response,
+    wire::get_states::Response,
+    wire::delete_state::Response,
+    wire::plan_action::Response,
+    wire::validate_action_config::Response,
+    wire::read_state_bytes::Response,
+    wire::write_state_bytes::Response,
+    wire::invoke_action::event::Completed,
+}
+
+impl Fallible for wire::stop_provider::Response {
+    fn failed(diagnostics: &Diagnostics) -> Self {
+        Self { error: text(diagnostics) }
+    }
+}
+
+impl Fallible for wire::call_function::Response {
+    fn failed(diagnostics: &Diagnostics) -> Self {
+        Self {
+            error: Some(wire::FunctionError { text: text(diagnostics), function_argument: None }),
+            ..Self::default()
+        }
+    }
+}
+
+impl Fallible for wire::configure_state_store::Response {
+    fn failed(diagnostics: &Diagnostics) -> Self {
+        // Core dereferences the capabilities even of a failed response.
+        let capabilities = Some(wire::StateStoreServerCapabilities { chunk_size: 8 << 20 });
+        Self { diagnostics: diagnostics.to_proto(), capabilities }
+    }
+}
+
+/// The details alone, for the responses that carry no diagnostics.
+fn text(diagnostics: &Diagnostics) -> String {
+    diagnostics.iter().map(|diagnostic| diagnostic.detail.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_one_diagnostic_with_its_text() {
+        let call = async { panic!("no such {}", "thing") };
+        let response = guarded::<wire::read_resource::Response>("read_resource", call).await.expect("a response");
+        let diagnostics = response.into_inner().diagnostics;
+        assert_eq!(diagnostics.len(), 1);
+        assert!(diagnostics[0].detail.contains("read_resource panicked: no such thing"), "{:?}", diagnostics[0]);
+    }
+}

@@ -1,0 +1,179 @@
+//! Managed resources but for their changes: validation, state upgrade, refresh, import, move.
+
+use std::sync::Arc;
+
+use super::guard::Fallible as _;
+use super::{Inner, dynamic};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::path::Path;
+use crate::private::Private;
+use crate::proto::tfplugin6 as wire;
+use crate::resource::{ReadRequest, Resource, ValidateRequest};
+use crate::schema::validate::validate;
+use crate::value::{self, Value};
+
+impl Inner {
+    /// The resource of this type.
+    pub(super) fn resource(&self, type_name: &str) -> Result<&dyn Resource, Diagnostics> {
+        let mut all = self.provider.resources().into_iter();
+        all.find(|resource| resource.type_name() == type_name)
+            .ok_or_else(|| dynamic::unknown_type("resource type", type_name))
+    }
+}
+
+pub(super) async fn validate_resource_config(
+    inner: Arc<Inner>,
+    request: wire::validate_resource_config::Request,
+) -> wire::validate_resource_config::Response {
+    type Response = wire::validate_resource_config::Response;
+    let check = || {
+        let resource = inner.resource(&request.type_name)?;
+        let config = dynamic::read_object("configuration", request.config.as_ref(), resource.schema())?;
+        let write_only = request.client_capabilities.is_some_and(|client| client.write_only_attributes_allowed);
+        let mut diagnostics = validate(resource.schema(), &config, write_only);
+        diagnostics.extend(resource.validate(&ValidateRequest { config }));
+        Ok(diagnostics)
+    };
+    Response::failed(&check().unwrap_or_else(|diagnostics: Diagnostics| diagnostics))
+}
+
+/// Reads a stored state, migrating it first if an older schema wrote it. Core calls this for every object of a state,
+/// and reads an absent result as "the object is gone": whatever cannot be read must be an error.
+pub(super) async fn upgrade_resource_state(
+    inner: Arc<Inner>,
+    request: wire::upgrade_resource_state::Request,
+) -> wire::upgrade_resource_state::Response {
+    type Response = wire::upgrade_resource_state::Response;
+    let upgrade = || {
+        let resource = inner.resource(&request.type_name)?;
+        let schema = resource.schema();
+        let raw = request.raw_state.as_ref().filter(|raw| !raw.json.is_empty());
+        let unreadable = |problem: String| -> Diagnostics {
+            Diagnostic::error(
+                "Stored state not readable",
+                format!(
+                    "The state of this {} (schema version {}) cannot be read: {problem}. Restore the state from a \
+                     backup, or use the provider version that wrote it.",
+                    request.type_name, request.version
+                ),
+            )
+            .into()
+        };
+        let raw = raw.ok_or_else(|| unreadable("it has no JSON form".to_owned()))?;
+        let mut json: serde_json::Value =
+            serde_json::from_slice(&raw.json).map_err(|error| unreadable(error.to_string()))?;
+        if request.version > schema.version {
+            return Err(unreadable(format!("a newer provider wrote it; this one knows version {}", schema.version)));
+        }
+        if request.version < schema.version {
+            json = resource.upgrade_state(request.version, json).map_err(&unreadable)?;
+        }
+        let state = value::from_json(&json, &schema.object_type()).map_err(|error| unreadable(error.to_string()))?;
+        if state.is_null() {
+            return Err(unreadable("it is null".to_owned()));
+        }
+        Ok(Response { upgraded_state: Some(dynamic::write(&state, schema)), ..Response::default() })
+    };
+    upgrade().unwrap_or_else(|diagnostics| Response::failed(&diagnostics))
+}
+
+/// No resource has an identity yet; a state cannot hold one.
+pub(super) async fn upgrade_resource_identity(
+    inner: Arc<Inner>,
+    request: wire::upgrade_resource_identity::Request,
+) -> wire::upgrade_resource_identity::Response {
+    let diagnostics = match inner.resource(&request.type_name) {
+        Ok(_) => Diagnostic::error(
+            "Resource identity not supported",
+            format!("{} has no identity in this version of the provider.", request.type_name),
+        )
+        .into(),
+        Err(diagnostics) => diagnostics,
+    };
+    wire::upgrade_resource_identity::Response::failed(&diagnostics)
+}
+
+pub(super) async fn read_resource(
+    inner: Arc<Inner>,
+    request: wire::read_resource::Request,
+) -> wire::read_resource::Response {
+    type Response = wire::read_resource::Response;
+    let identity = request.current_identity.clone();
+    let read = async {
+        let resource = inner.resource(&request.type_name)?;
+        let state = dynamic::read_object("state", request.current_state.as_ref(), resource.schema())?;
+        let private = Private::from_bytes(request.private.clone());
+        let answer = resource.read(&inner.context(), ReadRequest { state, private }).await;
+        Ok(Response {
+            new_state: Some(dynamic::write(&answer.state, resource.schema())),
+            diagnostics: answer.diagnostics.to_proto(),
+            private: answer.private.into_bytes(),
+            // What is not echoed is wiped from the state.
+            new_identity: identity,
+            deferred: None,
+        })
+    };
+    read.await.unwrap_or_else(|diagnostics: Diagnostics| Response::failed(&diagnostics))
+}
+
+pub(super) async fn import_resource_state(
+    inner: Arc<Inner>,
+    request: wire::import_resource_state::Request,
+) -> wire::import_resource_state::Response {
+    type Response = wire::import_resource_state::Response;
+    let import = async {
+        let resource = inner.resource(&request.type_name)?;
+        if request.id.is_empty() {
+            let problem = "Import by identity is not supported by this version of the provider. Give an id.";
+            return Err(Diagnostic::error("Import needs an id", problem).into());
+        }
+        let answer = resource.import(&inner.context(), &request.id).await;
+        if answer.diagnostics.has_errors() || answer.state.is_null() {
+            return Err(answer.diagnostics);
+        }
+        let imported = wire::import_resource_state::ImportedResource {
+            type_name: request.type_name.clone(),
+            state: Some(dynamic::write(&answer.state, resource.schema())),
+            private: answer.private.into_bytes(),
+            identity: None,
+        };
+        Ok(Response { imported_resources: vec![imported], diagnostics: answer.diagnostics.to_proto(), deferred: None })
+    };
+    import.await.unwrap_or_else(|diagnostics| Response::failed(&diagnostics))
+}
+
+/// No resource takes over objects of other types yet.
+pub(super) async fn move_resource_state(
+    inner: Arc<Inner>,
+    request: wire::move_resource_state::Request,
+) -> wire::move_resource_state::Response {
+    let diagnostics = match inner.resource(&request.target_type_name) {
+        Ok(_) => Diagnostic::error(
+            "Move between these types not supported",
+            format!(
+                "A {} of {} cannot become a {}. Remove the moved block; use `terraform import` for the object and \
+                 `terraform state rm` for the old address.",
+                request.source_type_name, request.source_provider_address, request.target_type_name
+            ),
+        )
+        .at(Path::root())
+        .into(),
+        Err(diagnostics) => diagnostics,
+    };
+    wire::move_resource_state::Response::failed(&diagnostics)
+}
+
+/// Nothing of an answer may be unknown once something was applied or read; what is, is a bug that must not lose the rest.
+pub(super) fn resolved(state: Value, diagnostics: &mut Diagnostics) -> Value {
+    if state.is_wholly_known() {
+        return state;
+    }
+    if !diagnostics.has_errors() {
+        diagnostics.push(Diagnostic::error(
+            "The provider left values unknown",
+            "The operation succeeded, but the provider did not fill all values. This is a bug in the provider; please \
+             report it. `terraform apply -refresh-only` reads the values.",
+        ));
+    }
+    crate::plan::without_unknowns(&state)
+}

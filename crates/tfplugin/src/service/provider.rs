@@ -1,0 +1,118 @@
+//! The provider as a whole: schemas, configuration, stop.
+
+use std::sync::Arc;
+
+use super::guard::Fallible as _;
+use super::{Inner, dynamic};
+use crate::proto::tfplugin6 as wire;
+use crate::schema::validate::validate;
+use crate::schema::wire::schema_to_proto;
+
+/// What this framework does beyond the first release of the protocol. Core may reuse a cached schema, so nothing here
+/// depends on `GetProviderSchema` having been called.
+fn capabilities() -> wire::ServerCapabilities {
+    wire::ServerCapabilities {
+        plan_destroy: true,
+        get_provider_schema_optional: true,
+        move_resource_state: true,
+        generate_resource_config: false,
+    }
+}
+
+pub(super) async fn get_metadata(
+    inner: Arc<Inner>,
+    _request: wire::get_metadata::Request,
+) -> wire::get_metadata::Response {
+    use wire::get_metadata as metadata;
+    let provider = &inner.provider;
+    let resources = provider.resources().iter().map(|r| r.type_name().to_owned()).collect::<Vec<_>>();
+    let data_sources = provider.data_sources().iter().map(|d| d.type_name().to_owned()).collect::<Vec<_>>();
+    let ephemerals = provider.ephemeral_resources().iter().map(|e| e.type_name().to_owned()).collect::<Vec<_>>();
+    metadata::Response {
+        server_capabilities: Some(capabilities()),
+        resources: resources.into_iter().map(|type_name| metadata::ResourceMetadata { type_name }).collect(),
+        data_sources: data_sources.into_iter().map(|type_name| metadata::DataSourceMetadata { type_name }).collect(),
+        ephemeral_resources: ephemerals
+            .into_iter()
+            .map(|type_name| metadata::EphemeralMetadata { type_name })
+            .collect(),
+        ..metadata::Response::default()
+    }
+}
+
+pub(super) async fn get_provider_schema(
+    inner: Arc<Inner>,
+    _request: wire::get_provider_schema::Request,
+) -> wire::get_provider_schema::Response {
+    let build = || {
+        let provider = &inner.provider;
+        wire::get_provider_schema::Response {
+            provider: Some(schema_to_proto(provider.schema())),
+            resource_schemas: provider
+                .resources()
+                .iter()
+                .map(|resource| (resource.type_name().to_owned(), schema_to_proto(resource.schema())))
+                .collect(),
+            data_source_schemas: provider
+                .data_sources()
+                .iter()
+                .map(|source| (source.type_name().to_owned(), schema_to_proto(source.schema())))
+                .collect(),
+            ephemeral_resource_schemas: provider
+                .ephemeral_resources()
+                .iter()
+                .map(|ephemeral| (ephemeral.type_name().to_owned(), schema_to_proto(ephemeral.schema())))
+                .collect(),
+            server_capabilities: Some(capabilities()),
+            ..wire::get_provider_schema::Response::default()
+        }
+    };
+    inner.schemas.get_or_init(build).clone()
+}
+
+pub(super) async fn validate_provider_config(
+    inner: Arc<Inner>,
+    request: wire::validate_provider_config::Request,
+) -> wire::validate_provider_config::Response {
+    type Response = wire::validate_provider_config::Response;
+    let schema = inner.provider.schema();
+    match dynamic::read_object("provider configuration", request.config.as_ref(), schema) {
+        Ok(config) => {
+            let mut diagnostics = validate(schema, &config, false);
+            diagnostics.extend(inner.provider.validate(&config));
+            Response::failed(&diagnostics)
+        }
+        Err(diagnostics) => Response::failed(&diagnostics),
+    }
+}
+
+pub(super) async fn configure_provider(
+    inner: Arc<Inner>,
+    request: wire::configure_provider::Request,
+) -> wire::configure_provider::Response {
+    type Response = wire::configure_provider::Response;
+    let diagnostics =
+        match dynamic::read_object("provider configuration", request.config.as_ref(), inner.provider.schema()) {
+            Ok(config) => inner.provider.configure(config, &request.terraform_version).await,
+            Err(diagnostics) => diagnostics,
+        };
+    Response::failed(&diagnostics)
+}
+
+/// Ends what is running; the server goes on, since core still waits for the results and may still close ephemerals.
+pub(super) async fn stop_provider(
+    inner: Arc<Inner>,
+    _request: wire::stop_provider::Request,
+) -> wire::stop_provider::Response {
+    tracing::info!("stopping: operations return what they have");
+    inner.stop_all();
+    wire::stop_provider::Response::default()
+}
+
+/// No resource has an identity yet: an empty answer, which core takes as such.
+pub(super) async fn get_resource_identity_schemas(
+    _inner: Arc<Inner>,
+    _request: wire::get_resource_identity_schemas::Request,
+) -> wire::get_resource_identity_schemas::Response {
+    wire::get_resource_identity_schemas::Response::default()
+}
