@@ -52,6 +52,7 @@ pub(super) fn panicked(rpc: &str, error: JoinError) -> Diagnostic {
 macro_rules! fallible {
     ($($response:ty),* $(,)?) => {
         $(impl Fallible for $response {
+            #[allow(clippy::needless_update)] // some of the responses have no other field
             fn failed(diagnostics: &Diagnostics) -> Self {
                 Self { diagnostics: diagnostics.to_proto(), ..Self::default() }
             }

@@ -18,12 +18,14 @@ pub enum Number {
 impl Number {
     /// From decimal text, as it stands in JSON or on the wire; [`None`] if it is no number.
     pub fn parse(text: &str) -> Option<Self> {
+        // Rust also reads "inf", "nan" and a leading "+": not numbers here.
+        if !text.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
         if let Ok(whole) = text.parse::<i64>() {
             return Some(Self::Int(whole));
         }
-        // Rust also reads "inf", "nan" and a leading "+": not numbers here.
-        let starts_as_number = text.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
-        let float: f64 = text.parse().ok().filter(|_| starts_as_number)?;
+        let float: f64 = text.parse().ok()?;
         // Kept as text: the float is only used where it is the number itself.
         Some(if float.to_string() == text { Self::Float(float) } else { Self::Decimal(text.to_owned()) })
     }

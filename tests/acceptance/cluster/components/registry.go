@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type registry struct {
 	manifests map[string]string // repository:tag -> digest
 	binary    string            // digests of the two binary layers
 	pause     string
+	tools     string // of the layer for kube-proxy, "" when this machine lacks the tools
 }
 
 func digest(b []byte) string {
@@ -133,21 +135,25 @@ func (r *registry) manifest(repo, tag string) (string, bool) {
 		w.Write(text)
 	}
 	w.Close()
-	layer := r.put(vers.Bytes())
+	layers := []string{base, r.put(vers.Bytes())}
+	if name == "kube-proxy" && r.tools != "" {
+		layers = append(layers, r.tools)
+	}
 	config, _ := json.Marshal(map[string]any{
-		"architecture": "amd64", "os": "linux",
-		"config": map[string]any{"Entrypoint": entry, "Env": []string{"PATH=/usr/local/bin:/bin"}, "WorkingDir": "/"},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{base, layer}},
+		"architecture": runtime.GOARCH, "os": "linux",
+		"config": map[string]any{"Entrypoint": entry, "Env": []string{"PATH=/usr/local/bin:/usr/sbin:/bin"}, "WorkingDir": "/"},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": layers},
 	})
 	const m = "application/vnd.oci.image."
+	var described []any
+	for _, d := range layers {
+		described = append(described, map[string]any{"mediaType": m + "layer.v1.tar", "digest": d, "size": r.blobs[d].size})
+	}
 	cd := r.put(config)
 	man, _ := json.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": m + "manifest.v1+json",
 		"config": map[string]any{"mediaType": m + "config.v1+json", "digest": cd, "size": len(config)},
-		"layers": []map[string]any{
-			{"mediaType": m + "layer.v1.tar", "digest": base, "size": r.blobs[base].size},
-			{"mediaType": m + "layer.v1.tar", "digest": layer, "size": vers.Len()},
-		},
+		"layers": described,
 	})
 	d := r.put(man)
 	r.manifests[repo+":"+tag] = d
@@ -217,5 +223,10 @@ func runRegistry(args []string) error {
 		return err
 	}
 	r.blobs[d], r.pause = b, d
+	if tools, err := hostToolsLayer(); err != nil {
+		log.Println("images of kube-proxy have no iptables:", err)
+	} else {
+		r.tools = r.put(tools)
+	}
 	return http.ListenAndServe(*listen, r)
 }
