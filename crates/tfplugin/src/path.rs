@@ -58,6 +58,13 @@ impl Path {
         Self(steps)
     }
 
+    /// This path, seen from one level further out.
+    #[must_use]
+    pub fn within(mut self, step: Step) -> Self {
+        self.0.insert(0, step);
+        self
+    }
+
     /// The steps, outermost first.
     pub fn steps(&self) -> &[Step] {
         &self.0

@@ -3,6 +3,8 @@
 //! A [`Value`] does not carry its type (but for `dynamic`): the codecs in [`msgpack`] and [`json`] read and write it
 //! along a [`Type`], which comes from the schema.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod json;
 mod msgpack;
 mod number;
@@ -23,8 +25,24 @@ use crate::path::{Path, Step};
 pub struct DecodeError {
     /// Where.
     pub path: Path,
-    /// What was found and what was wanted.
+    /// What was found and what was wanted. Never the value itself, which may be a secret.
     pub message: String,
+}
+
+impl DecodeError {
+    fn new(message: impl Into<String>) -> Self {
+        Self { path: Path::root(), message: message.into() }
+    }
+
+    /// The same, seen from one level further out.
+    fn within(self, step: Step) -> Self {
+        Self { path: self.path.within(step), ..self }
+    }
+
+    /// The same, seen from the set around it, where paths end.
+    fn in_set(self) -> Self {
+        Self::new(format!("in an element: {self}"))
+    }
 }
 
 /// A value of Terraform's type system.
@@ -120,6 +138,21 @@ impl Value {
     /// The members of a known object or map, to change.
     pub fn as_object_mut(&mut self) -> Option<&mut BTreeMap<String, Value>> {
         if let Self::Object(members) = self { Some(members) } else { None }
+    }
+
+    /// The type that the value shows by itself: what is null or unknown could be anything, a list or a set could hold
+    /// different types, a map could be an object.
+    pub fn natural_type(&self) -> Type {
+        match self {
+            Self::Null | Self::Unknown | Self::Dynamic(_) => Type::Dynamic,
+            Self::Bool(_) => Type::Bool,
+            Self::Number(_) => Type::Number,
+            Self::String(_) => Type::String,
+            Self::List(items) | Self::Set(items) => Type::Tuple(items.iter().map(Self::natural_type).collect()),
+            Self::Object(members) => {
+                Type::Object(members.iter().map(|(name, member)| (name.clone(), member.natural_type())).collect())
+            }
+        }
     }
 
     /// The attribute at a dotted path of attribute names. Null where a parent is null or the name is absent, unknown

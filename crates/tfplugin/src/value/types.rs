@@ -43,6 +43,21 @@ impl Type {
         Self::Map(Box::new(element))
     }
 
+    /// The kind of value in words: "a list".
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::String => "a string",
+            Self::Number => "a number",
+            Self::Bool => "a bool",
+            Self::Dynamic => "a value with its type",
+            Self::List(_) => "a list",
+            Self::Set(_) => "a set",
+            Self::Map(_) => "a map",
+            Self::Object(_) => "an object",
+            Self::Tuple(_) => "a tuple",
+        }
+    }
+
     /// The type constraint as Terraform reads it: `"string"`, `["list","string"]`, `["object",{…}]`.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
