@@ -14,7 +14,8 @@ import (
 )
 
 // cgroupRoots returns the directory of the root cgroup of every hierarchy:
-// several with cgroup v1, one with cgroup v2.
+// several with cgroup v1 (and, beside them, perhaps an empty one of v2), one
+// with cgroup v2.
 func cgroupRoots() []string {
 	if exists("/sys/fs/cgroup/cgroup.controllers") {
 		return []string{"/sys/fs/cgroup"}
@@ -25,7 +26,7 @@ func cgroupRoots() []string {
 	}
 	var roots []string
 	for _, m := range parseMounts(string(b)) {
-		if m.Type == "cgroup" && strings.HasPrefix(m.Point, "/sys/fs/cgroup/") {
+		if (m.Type == "cgroup" || m.Type == "cgroup2") && strings.HasPrefix(m.Point, "/sys/fs/cgroup/") {
 			roots = append(roots, m.Point)
 		}
 	}

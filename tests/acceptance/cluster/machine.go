@@ -138,21 +138,14 @@ func (m *Machine) boot(s *Settings, connect func(pid int) error) error {
 	answers := func() error {
 		select {
 		case err := <-ended:
-			ended <- err
 			return permanent{fmt.Errorf("its first process ended: %v\n%s", err, tail(m.logPath("init"), 20))}
 		default:
 			_, err := m.units()
 			return err
 		}
 	}
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		err := answers()
-		if err == nil {
-			break
-		}
-		if _, hopeless := err.(permanent); hopeless || time.Now().After(end) {
-			return fmt.Errorf("machine %s: %w", m.Spec.Name, err)
-		}
+	if err := patiently(15*time.Second, answers); err != nil {
+		return fmt.Errorf("machine %s: %w", m.Spec.Name, err)
 	}
 	if err := connect(m.pid()); err != nil {
 		return err

@@ -38,7 +38,7 @@ func up(s *Settings) error {
 	defer unlock()
 	wanted := fingerprint(s, components)
 	if running, err := os.ReadFile(s.path("fingerprint")); err == nil {
-		trouble := healthyCluster(s)
+		trouble := patiently(20*time.Second, func() error { return healthyCluster(s) })
 		if trouble == nil && string(running) != wanted {
 			return fmt.Errorf("a cluster of other programs or settings is running, end it first (cluster down)\nrunning: %swanted:  %s", running, wanted)
 		}
@@ -197,10 +197,10 @@ func fingerprint(s *Settings, components string) string {
 func healthyCluster(s *Settings) error {
 	m, err := openMachine(s, managementName)
 	if err != nil {
-		return err
+		return permanent{err}
 	}
 	if m.pid() == 0 {
-		return errors.New("the management node has ended")
+		return permanent{errors.New("the management node has ended")}
 	}
 	units, err := m.units()
 	if err != nil {
@@ -208,7 +208,7 @@ func healthyCluster(s *Settings) error {
 	}
 	for _, u := range units {
 		if u.PID == 0 {
-			return fmt.Errorf("%s does not run (%s)", u.Name, u.LastExit)
+			return permanent{fmt.Errorf("%s does not run (%s)", u.Name, u.LastExit)}
 		}
 	}
 	if err := ready(s); err != nil {

@@ -26,6 +26,17 @@ func poll(deadline, pause time.Duration, check func() error) error {
 // permanent is an error that no waiting will mend.
 type permanent struct{ error }
 
+// patiently repeats a check until it succeeds, the time is over, or its error
+// is permanent.
+func patiently(deadline time.Duration, check func() error) error {
+	for end := time.Now().Add(deadline); ; time.Sleep(50 * time.Millisecond) {
+		err := check()
+		if _, hopeless := err.(permanent); err == nil || hopeless || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
 // waitFor waits for something that a component of a machine has to bring
 // about. It gives up early when the component itself has ended, and its error
 // carries the end of the component's log.

@@ -87,6 +87,9 @@ func workerUp(s *Settings, name string, index int, userData string) error {
 	if err != nil {
 		return err
 	}
+	if _, err := parseUserData(data); err != nil {
+		return err // before a machine is made for it
+	}
 	m, err := bootWorker(s, name, index)
 	if err != nil {
 		return err
@@ -101,7 +104,7 @@ func workerUp(s *Settings, name string, index int, userData string) error {
 	}
 	defer log.Close()
 	if err := runAttached(s, m, log, guestDir+"/apply-user-data", m.Dir+"/user-data"); err != nil {
-		return fmt.Errorf("the user data of %s failed (its output: %s; the machine is left running): %w", name, m.logPath("user-data"), err)
+		return fmt.Errorf("the user data of %s failed (its output: %s; the machine is left running): %v", name, m.logPath("user-data"), err)
 	}
 	say("the user data of %s has run", name)
 	return nil

@@ -59,8 +59,9 @@ pub enum Empty {
     Always,
 }
 
-/// True if two known values of an attribute mean the same, however they are written (`1.30.0` and `v1.30.0`).
-pub type SameMeaning = fn(&Value, &Value) -> bool;
+/// The one spelling of a known value that the remote API keeps as it is (`1.30.0` becomes `v1.30.0`). Two values with
+/// the same canonical form mean the same.
+pub type Canonical = fn(&Value) -> Value;
 
 /// What a [`Validator`] found: a title and the explanation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,8 +196,8 @@ pub struct Attribute {
     pub recomputed_by: RecomputedBy,
     /// Rules about its value.
     pub validators: Vec<Validator>,
-    /// Tells whether two spellings mean the same; [`None`] compares by value.
-    pub same_meaning: Option<SameMeaning>,
+    /// The canonical form of its values; [`None`] if each value has one spelling only.
+    pub canonical: Option<Canonical>,
     /// Its place in the JSON of the remote API; [`None`] if it is the provider's own.
     pub api: Option<Api>,
 }
@@ -215,7 +216,7 @@ impl Attribute {
             on_change: OnChange::InPlace,
             recomputed_by: RecomputedBy::Nothing,
             validators: Vec::new(),
-            same_meaning: None,
+            canonical: None,
             api: None,
         }
     }
@@ -263,16 +264,24 @@ impl Attribute {
         self
     }
 
-    /// Tells whether two spellings mean the same.
+    /// The canonical form of its values.
     #[must_use]
-    pub fn same_meaning(mut self, same: SameMeaning) -> Self {
-        self.same_meaning = Some(same);
+    pub fn canonical(mut self, canonical: Canonical) -> Self {
+        self.canonical = Some(canonical);
         self
+    }
+
+    /// The spelling in which a known value is sent.
+    pub fn to_canonical(&self, value: &Value) -> Value {
+        self.canonical.filter(|_| value.is_set()).map_or_else(|| value.clone(), |canonical| canonical(value))
     }
 
     /// True if two values of this attribute mean the same. Null and unknown mean only themselves.
     pub fn means_the_same(&self, one: &Value, other: &Value) -> bool {
-        one == other || (one.is_set() && other.is_set() && self.same_meaning.is_some_and(|same| same(one, other)))
+        one == other
+            || (one.is_set()
+                && other.is_set()
+                && self.canonical.is_some_and(|canonical| canonical(one) == canonical(other)))
     }
 
     /// Its key (or path of keys with dots) in the JSON of the remote API.
