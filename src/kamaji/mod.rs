@@ -1,0 +1,8 @@
+//! What Kamaji and kubeadm mean: rules, judgements and payloads as functions of values.
+//!
+//! Nothing here reads a clock, a network or a file. Kubernetes objects come in as JSON, times and random bytes as
+//! arguments; what is wrong goes out as a [`tfplugin::schema::Problem`].
+
+pub mod names;
+pub mod network;
+pub mod version;
