@@ -255,7 +255,7 @@ func status(s *Settings) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("machine %s: first process %d\n", name, m.pid())
+		fmt.Printf("machine %s: first process %d (pids below are those inside)\n", name, m.pid())
 		units, err := m.units()
 		if err != nil {
 			fmt.Println("   does not answer:", err)

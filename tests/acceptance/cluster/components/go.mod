@@ -252,6 +252,8 @@ require (
 
 replace github.com/JamesStewy/go-mysqldump => github.com/vtoma/go-mysqldump v1.0.0
 
+replace go.uber.org/automaxprocs => ./automaxprocs
+
 replace (
 	k8s.io/api => k8s.io/api v0.30.2
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.30.2
