@@ -194,6 +194,8 @@ pub struct Attribute {
     pub on_change: OnChange,
     /// For computed attributes: what makes it unknown.
     pub recomputed_by: RecomputedBy,
+    /// What null means to the provider. Never stored, so that a new release can change it without touching states.
+    pub default: Option<&'static str>,
     /// Rules about its value.
     pub validators: Vec<Validator>,
     /// The canonical form of its values; [`None`] if each value has one spelling only.
@@ -215,6 +217,7 @@ impl Attribute {
             deprecated: None,
             on_change: OnChange::InPlace,
             recomputed_by: RecomputedBy::Nothing,
+            default: None,
             validators: Vec::new(),
             canonical: None,
             api: None,
@@ -254,6 +257,13 @@ impl Attribute {
     #[must_use]
     pub fn replace(mut self, reason: &'static str) -> Self {
         self.on_change = OnChange::Replace(reason);
+        self
+    }
+
+    /// What null means to the provider.
+    #[must_use]
+    pub fn default(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
         self
     }
 
