@@ -18,6 +18,23 @@ pub struct Identity {
     pub version: &'static str,
 }
 
+impl Identity {
+    /// The type part of the address (`kamaji`), which is also the prefix of its resources and of its log variables.
+    pub fn name(&self) -> &'static str {
+        self.address.rsplit('/').next().unwrap_or(self.address)
+    }
+
+    /// The name that Terraform insists on for the executable.
+    pub fn binary_name(&self) -> String {
+        format!("terraform-provider-{}", self.name())
+    }
+
+    /// The address as `required_providers` has it: without the host of the public registry.
+    pub fn source(&self) -> &'static str {
+        self.address.strip_prefix("registry.terraform.io/").unwrap_or(self.address)
+    }
+}
+
 /// A provider: its block and the kinds of objects that it offers.
 ///
 /// The objects share what [`Provider::configure`] sets; it may be called again in a process that a developer reattaches
