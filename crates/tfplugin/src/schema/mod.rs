@@ -4,6 +4,7 @@
 //! configuration checks ([`validate`]), the planning rules ([`crate::plan`]), the mapping to the JSON of the remote
 //! API (`json`, `empty`) and the documentation page ([`docs`]). Nothing else lists the fields of an object.
 
+pub mod check;
 pub mod docs;
 pub mod validate;
 pub mod wire;
@@ -14,6 +15,19 @@ use std::sync::Arc;
 
 use crate::path::Path;
 use crate::value::{Type, Value};
+
+/// What a schema describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// The provider block.
+    Provider,
+    /// A managed resource.
+    Resource,
+    /// A data source.
+    DataSource,
+    /// An ephemeral resource.
+    Ephemeral,
+}
 
 /// Who gives the value of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
