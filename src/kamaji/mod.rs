@@ -3,6 +3,9 @@
 //! Nothing here reads a clock, a network or a file. Kubernetes objects come in as JSON, times and random bytes as
 //! arguments; what is wrong goes out as a [`tfplugin::schema::Problem`].
 
+pub mod certificate;
 pub mod names;
 pub mod network;
+pub mod readiness;
+pub mod tenant_control_plane;
 pub mod version;
