@@ -4,8 +4,11 @@
 //! arguments; what is wrong goes out as a [`tfplugin::schema::Problem`].
 
 pub mod certificate;
+pub mod datastore;
+pub mod diagnosis;
 pub mod names;
 pub mod network;
+pub mod quantity;
 pub mod readiness;
 pub mod tenant_control_plane;
 pub mod version;

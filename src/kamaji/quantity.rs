@@ -1,0 +1,116 @@
+//! Kubernetes quantities: only canonical ones are accepted, since Kamaji rewrites all others and so takes the field over.
+
+use tfplugin::Value;
+use tfplugin::schema::{Problem, Validator};
+
+/// The rule for a map of quantities, such as resource limits.
+pub fn canonical_quantities() -> Validator {
+    Validator::new("quantities in canonical form", |value| {
+        let members = value.as_object().into_iter().flatten();
+        members.filter_map(|(key, value)| Some((key, value.as_str()?))).try_for_each(|(key, text)| check(key, text))
+    })
+}
+
+fn check(key: &str, text: &str) -> Result<(), Problem> {
+    match canonical(text) {
+        None => Err(Problem::new(
+            "Not a Kubernetes quantity",
+            format!("{key} = {text:?} is not a quantity such as \"500m\", \"2\" or \"1Gi\"."),
+        )),
+        Some(canonical) if canonical != text => Err(Problem::new(
+            "Quantity not in canonical form",
+            format!(
+                "{key} = {text:?} would be rewritten by Kamaji, and show as a change for ever. Write {canonical:?}."
+            ),
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+
+/// The form in which Kubernetes writes a quantity: the largest suffix that leaves a whole number (apimachinery,
+/// `resource.Quantity`). [`None`] for what is no quantity, and for exponents, which nobody writes by hand.
+pub fn canonical(text: &str) -> Option<String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (digits, suffix) = text.split_at(split);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let negative = whole.starts_with('-');
+    let whole = whole.strip_prefix(['-', '+']).unwrap_or(whole);
+    let sound = !(whole.is_empty() && fraction.is_empty())
+        && whole.bytes().chain(fraction.bytes()).all(|digit| digit.is_ascii_digit())
+        && whole.len() + fraction.len() <= 18;
+    if !sound {
+        return None;
+    }
+    let mantissa: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let sign = if negative && mantissa != 0 { "-" } else { "" };
+    let binary = BINARY.iter().position(|known| !known.is_empty() && *known == suffix);
+    if let Some(power) = binary {
+        let bytes = mantissa.checked_mul(1024_i128.checked_pow(u32::try_from(power).ok()?)?)?;
+        // A fraction of a byte is rounded up.
+        let bytes = (bytes + scale - 1) / scale;
+        let (mut value, mut power) = (bytes, 0);
+        while value != 0 && value % 1024 == 0 && power + 1 < BINARY.len() {
+            value /= 1024;
+            power += 1;
+        }
+        return Some(format!("{sign}{value}{}", BINARY.get(power)?));
+    }
+    let power = DECIMAL.iter().position(|known| *known == suffix)?;
+    let nano = mantissa.checked_mul(1000_i128.checked_pow(u32::try_from(power).ok()?)?)?;
+    let (mut value, mut power) = ((nano + scale - 1) / scale, 0);
+    if value == 0 {
+        return Some("0".to_owned());
+    }
+    while value % 1000 == 0 && power + 1 < DECIMAL.len() {
+        value /= 1000;
+        power += 1;
+    }
+    Some(format!("{sign}{value}{}", DECIMAL.get(power)?))
+}
+
+/// The canonical form as a value, for comparisons.
+pub fn canonical_value(value: &Value) -> Value {
+    value.as_str().and_then(canonical).map_or_else(|| value.clone(), Value::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("0.5", "500m")]
+    #[case("1000m", "1")]
+    #[case("1024Mi", "1Gi")]
+    #[case("2", "2")]
+    #[case("1.5Gi", "1536Mi")]
+    #[case("100m", "100m")]
+    #[case("1500", "1500")]
+    #[case("2000", "2k")]
+    #[case("0", "0")]
+    #[case("-1000m", "-1")]
+    fn is_written_with_the_largest_suffix(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(canonical(text).as_deref(), Some(expected));
+    }
+
+    #[rstest::rstest]
+    #[case("")]
+    #[case("x")]
+    #[case("1 Gi")]
+    #[case("1Qi")]
+    #[case("--1")]
+    fn other_texts_are_refused(#[case] text: &str) {
+        assert_eq!(canonical(text), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_canonical_form_is_its_own(whole in 0_u32.., suffix in "[numkMGT]?|[KMG]i") {
+            let once = canonical(&format!("{whole}{suffix}"));
+            proptest::prop_assert_eq!(once.as_deref().and_then(canonical), once);
+        }
+    }
+}
