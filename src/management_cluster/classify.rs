@@ -1,0 +1,394 @@
+//! From an HTTP answer of the API server to an [`ApiError`]: what happened, and whether asking again can help.
+//!
+//! Works on the HTTP status and the body itself. kube's own error type loses the status when the body is JSON but no
+//! `Status`, and takes a plain 404 of a missing path for a missing object.
+
+use kube::core::Status;
+use kube::core::response::{StatusCause, reason};
+
+use super::error::{ApiError, FieldConflict, InvalidField, OwnerOperation, Permission};
+use super::kind::{Kind, ObjectRef};
+use super::retry::Again;
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// The kind.
+    pub(super) kind: Kind,
+    /// [`None`] for cluster-wide kinds and for all namespaces.
+    pub(super) namespace: Option<String>,
+    /// Empty for lists and creates.
+    pub(super) name: String,
+}
+
+impl Asked {
+    fn object(&self) -> ObjectRef {
+        ObjectRef { kind: self.kind, namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+/// Reads an answer that is no success.
+pub(super) fn classify(asked: &Asked, status: u16, body: &[u8]) -> (ApiError, Again) {
+    match status_object(body) {
+        Some(found) => from_status(asked, status, &found),
+        None => from_foreign_body(asked, status, body),
+    }
+}
+
+/// Reads the `Status` that kube found in a watch.
+pub(super) fn classify_status(asked: &Asked, status: &Status) -> (ApiError, Again) {
+    // kube makes a Status of its own from a body that is none.
+    if status.reason == "Failed to parse error data" {
+        return from_foreign_body(asked, status.code, status.message.as_bytes());
+    }
+    from_status(asked, status.code, status)
+}
+
+fn status_object(body: &[u8]) -> Option<Status> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    (value.get("kind")? == "Status").then(|| serde_json::from_value(value).ok()).flatten()
+}
+
+fn from_foreign_body(asked: &Asked, status: u16, body: &[u8]) -> (ApiError, Again) {
+    let text = plain_text(body);
+    match status {
+        // What kube-apiserver answers where no API is served.
+        404 if text.starts_with("404 page not found") => (ApiError::NoSuchApi { kind: asked.kind }, Again::Never),
+        401 => (ApiError::Unauthorized { message: text }, Again::Never),
+        403 => (ApiError::Forbidden { permission: None, message: text }, Again::Never),
+        429 => (ApiError::Throttled { message: text }, Again::Always),
+        502..=504 => (ApiError::Unavailable { status, message: text }, Again::IfIdempotent),
+        _ => {
+            let message = format!("{text}. This is not how a Kubernetes API server answers");
+            (ApiError::Other { status, message }, Again::Never)
+        }
+    }
+}
+
+/// The beginning of a body that somebody else wrote, if a human can read it.
+fn plain_text(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let line = text.trim().lines().next().unwrap_or_default().trim();
+    if line.is_empty() || line.starts_with(['<', '{', '[']) || line.chars().any(char::is_control) {
+        return "no Kubernetes Status in the answer".to_owned();
+    }
+    line.chars().take(160).collect()
+}
+
+fn from_status(asked: &Asked, status: u16, found: &Status) -> (ApiError, Again) {
+    let message = found.message.clone();
+    let details = found.details.as_ref();
+    let causes = details.map(|details| details.causes.as_slice()).unwrap_or_default();
+
+    if let Some((webhook, why)) = webhook_denial(&message) {
+        return (ApiError::WebhookDenied { webhook, message: why }, Again::Never);
+    }
+    let error = match (status, found.reason.as_str()) {
+        (404, _) | (_, reason::NOT_FOUND) => not_found(asked, found),
+        (_, reason::ALREADY_EXISTS) => ApiError::AlreadyExists { message },
+        (409, _) | (_, reason::CONFLICT) => {
+            let owned: Vec<_> =
+                causes.iter().filter(|c| c.reason == "FieldManagerConflict").map(field_conflict).collect();
+            if owned.is_empty() { ApiError::Conflict { message } } else { ApiError::FieldConflict(owned) }
+        }
+        (422, _) | (_, reason::INVALID) => ApiError::Invalid(invalid_fields(causes, &message)),
+        (403, _) => ApiError::Forbidden { permission: missing_permission(&message), message },
+        (401, _) => ApiError::Unauthorized { message },
+        (429, _) => return (ApiError::Throttled { message }, Again::Always),
+        (502..=504, _) => return (ApiError::Unavailable { status, message }, Again::IfIdempotent),
+        (400 | 500, _) => return bad_request_or_internal(status, message),
+        _ => ApiError::Other { status, message },
+    };
+    (error, Again::Never)
+}
+
+fn not_found(asked: &Asked, found: &Status) -> ApiError {
+    let details = found.details.as_ref();
+    let name = details.map(|details| details.name.as_str()).unwrap_or_default();
+    let kind = details.map(|details| details.kind.as_str()).unwrap_or_default();
+    if kind == "namespaces" && !name.is_empty() && asked.kind != Kind::Namespace {
+        ApiError::NamespaceMissing { name: name.to_owned() }
+    } else if !name.is_empty() && name == asked.name {
+        ApiError::NotFound(asked.object())
+    } else {
+        // "the server could not find the requested resource": the path, not the object.
+        ApiError::NoSuchApi { kind: asked.kind }
+    }
+}
+
+/// 400 and 500 carry no reason that tells their cases apart: the text must.
+fn bad_request_or_internal(status: u16, message: String) -> (ApiError, Again) {
+    let unknown = unknown_fields(&message);
+    if !unknown.is_empty() {
+        return (ApiError::UnknownField { paths: unknown }, Again::Never);
+    }
+    // Server-side apply reports wrong types as 500.
+    if let Some((_, problems)) = message.split_once("failed to create typed patch object (") {
+        let problems = problems.split_once("): ").map_or(problems, |(_, problems)| problems);
+        let fields = typed_problems(problems)
+            .map(|(field, message)| InvalidField { field: field.to_owned(), message: message.to_owned() })
+            .collect();
+        return (ApiError::Invalid(fields), Again::Never);
+    }
+    if let Some((_, after)) = message.split_once("failed calling webhook ") {
+        let webhook = quoted(after).unwrap_or_default().to_owned();
+        return (ApiError::WebhookUnavailable { webhook, message }, Again::Always);
+    }
+    (ApiError::Other { status, message }, Again::Never)
+}
+
+/// `admission webhook "NAME" denied the request: TEXT`. The HTTP status is the webhook's own choice.
+fn webhook_denial(message: &str) -> Option<(String, String)> {
+    let (_, after) = message.split_once("admission webhook ")?;
+    let webhook = quoted(after)?;
+    let (_, why) = after.split_once("denied the request")?;
+    let why = why.trim_start_matches(':').trim();
+    Some((webhook.to_owned(), why.to_owned()))
+}
+
+/// `… cannot VERB resource "RESOURCE" in API group "GROUP" in the namespace "NAMESPACE"` or `… at the cluster scope`.
+fn missing_permission(message: &str) -> Option<Box<Permission>> {
+    let (_, after) = message.split_once(" cannot ")?;
+    let (verb, after) = after.split_once(" resource ")?;
+    let resource = quoted(after)?;
+    let group = after.split_once("in API group ").and_then(|(_, rest)| quoted(rest)).unwrap_or_default();
+    let namespace = after.split_once("in the namespace ").and_then(|(_, rest)| quoted(rest));
+    Some(Box::new(Permission {
+        verb: verb.to_owned(),
+        group: group.to_owned(),
+        resource: resource.to_owned(),
+        namespace: namespace.map(str::to_owned),
+    }))
+}
+
+/// `conflict with "MANAGER" with subresource "SUB" using GROUP/VERSION at TIME`; `using` is there for updates alone.
+fn field_conflict(cause: &StatusCause) -> FieldConflict {
+    let (_, after) = cause.message.split_once("conflict with ").unwrap_or_default();
+    let (owner, update) = after.split_once(" using ").map_or((after, None), |(owner, rest)| (owner, Some(rest)));
+    FieldConflict {
+        field: cause.field.clone(),
+        manager: quoted(owner).unwrap_or_default().to_owned(),
+        subresource: owner.split_once("with subresource ").and_then(|(_, rest)| quoted(rest)).map(str::to_owned),
+        operation: if update.is_some() { OwnerOperation::Update } else { OwnerOperation::Apply },
+        time: update.and_then(|rest| rest.split_once(" at ")).map(|(_, time)| time.to_owned()),
+        message: cause.message.clone(),
+    }
+}
+
+fn invalid_fields(causes: &[StatusCause], message: &str) -> Vec<InvalidField> {
+    if causes.is_empty() {
+        return vec![InvalidField { field: String::new(), message: message.to_owned() }];
+    }
+    causes.iter().map(|cause| InvalidField { field: cause.field.clone(), message: cause.message.clone() }).collect()
+}
+
+/// Server-side apply: `PATH: field not declared in schema`; other writes: `unknown field "PATH"`.
+fn unknown_fields(message: &str) -> Vec<String> {
+    let problems = message.split_once("): ").map_or(message, |(_, problems)| problems);
+    let undeclared = typed_problems(problems)
+        .filter(|(_, problem)| problem.contains("field not declared in schema"))
+        .map(|(path, _)| path.to_owned());
+    let strict = message.split("unknown field ").skip(1).filter_map(quoted).map(str::to_owned);
+    undeclared.chain(strict).collect()
+}
+
+/// `PATH: PROBLEM`, one a line.
+fn typed_problems(problems: &str) -> impl Iterator<Item = (&str, &str)> {
+    problems.lines().map(str::trim).filter_map(|line| line.split_once(": ")).filter(|(path, _)| path.starts_with('.'))
+}
+
+/// The text between the first two double quotes.
+fn quoted(text: &str) -> Option<&str> {
+    let (_, after) = text.split_once('"')?;
+    after.split_once('"').map(|(inside, _)| inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked() -> Asked {
+        Asked { kind: Kind::TenantControlPlane, namespace: Some("tenants".into()), name: "a".into() }
+    }
+
+    fn status(code: u16, reason: &str, message: &str, details: serde_json::Value) -> (ApiError, Again) {
+        let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
+            "reason": reason, "message": message, "details": details});
+        classify(&asked(), code, body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn only_a_not_found_with_the_name_means_that_the_object_is_gone() {
+        let gone = json!({"name": "a", "group": "kamaji.clastix.io", "kind": "tenantcontrolplanes"});
+        assert_eq!(status(404, "NotFound", "…", gone).0, ApiError::NotFound(asked().object()));
+        for (error, _) in [
+            status(404, "NotFound", "the server could not find the requested resource", json!({})),
+            classify(&asked(), 404, b"404 page not found\n"),
+        ] {
+            assert_eq!(error, ApiError::NoSuchApi { kind: Kind::TenantControlPlane });
+        }
+        let (error, _) = classify(&asked(), 404, b"<html>no such site</html>");
+        assert!(matches!(error, ApiError::Other { status: 404, .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_missing_namespace_is_named() {
+        let (error, _) = status(404, "NotFound", "…", json!({"name": "tenants", "kind": "namespaces"}));
+        assert_eq!(error, ApiError::NamespaceMissing { name: "tenants".into() });
+    }
+
+    #[rstest::rstest]
+    #[case(
+        "conflict with \"kubectl-label\" using kamaji.clastix.io/v1alpha1",
+        "kubectl-label",
+        None,
+        OwnerOperation::Update,
+        None
+    )]
+    #[case(
+        "conflict with \"kubectl\" with subresource \"scale\" using autoscaling/v1 at 2026-11-24T10:00:00Z",
+        "kubectl",
+        Some("scale"),
+        OwnerOperation::Update,
+        Some("2026-11-24T10:00:00Z")
+    )]
+    #[case("conflict with \"argocd-controller\"", "argocd-controller", None, OwnerOperation::Apply, None)]
+    fn a_conflict_names_the_owner(
+        #[case] message: &str,
+        #[case] manager: &str,
+        #[case] subresource: Option<&str>,
+        #[case] operation: OwnerOperation,
+        #[case] time: Option<&str>,
+    ) {
+        let cause = json!({"reason": "FieldManagerConflict", "message": message, "field": ".spec.x"});
+        let (error, again) = status(409, "Conflict", "Apply failed with 1 conflict", json!({"causes": [cause]}));
+        let expected = FieldConflict {
+            field: ".spec.x".into(),
+            manager: manager.into(),
+            subresource: subresource.map(Into::into),
+            operation,
+            time: time.map(Into::into),
+            message: message.into(),
+        };
+        assert_eq!((error, again), (ApiError::FieldConflict(vec![expected]), Again::Never));
+    }
+
+    #[test]
+    fn a_409_without_field_managers_is_a_failed_precondition() {
+        let (error, _) = status(409, "Conflict", "the object has been modified", json!({}));
+        assert!(matches!(error, ApiError::Conflict { .. }));
+        let (error, _) = status(409, "AlreadyExists", "a already exists", json!({"name": "a"}));
+        assert!(matches!(error, ApiError::AlreadyExists { .. }));
+    }
+
+    #[rstest::rstest]
+    #[case(
+        403,
+        "admission webhook \"vtenantcontrolplane.kb.io\" denied the request: unable to downgrade",
+        "unable to downgrade"
+    )]
+    #[case(422, "admission webhook \"vtenantcontrolplane.kb.io\" denied the request: bad: value", "bad: value")]
+    #[case(
+        400,
+        "admission webhook \"vtenantcontrolplane.kb.io\" denied the request without explanation",
+        "without explanation"
+    )]
+    fn a_denial_is_a_denial_with_every_status(#[case] code: u16, #[case] message: &str, #[case] why: &str) {
+        let expected = ApiError::WebhookDenied { webhook: "vtenantcontrolplane.kb.io".into(), message: why.to_owned() };
+        assert_eq!(status(code, "Forbidden", message, json!({})), (expected, Again::Never));
+    }
+
+    #[test]
+    fn a_missing_right_is_read_from_the_message() {
+        let message = "tenantcontrolplanes.kamaji.clastix.io \"a\" is forbidden: User \"ci\" cannot create resource \
+            \"tenantcontrolplanes\" in API group \"kamaji.clastix.io\" in the namespace \"tenants\"";
+        let (error, _) = status(403, "Forbidden", message, json!({"name": "a"}));
+        let ApiError::Forbidden { permission: Some(permission), .. } = error else { panic!("{error:?}") };
+        assert_eq!(permission.verb, "create");
+        assert_eq!(permission.resource, "tenantcontrolplanes");
+        assert_eq!(permission.group, "kamaji.clastix.io");
+        assert_eq!(permission.namespace.as_deref(), Some("tenants"));
+
+        let (error, _) = status(403, "Forbidden", "exceeded quota: q", json!({}));
+        assert!(matches!(error, ApiError::Forbidden { permission: None, .. }));
+    }
+
+    #[test]
+    fn fields_that_the_crd_lacks_are_named_whatever_the_form() {
+        let one = "failed to create typed patch object (tenants/a; kamaji.clastix.io/v1alpha1, Kind=TenantControlPlane): \
+            .spec.networkProfile.bogus: field not declared in schema";
+        assert_eq!(
+            status(500, "", one, json!({})),
+            (ApiError::UnknownField { paths: vec![".spec.networkProfile.bogus".into()] }, Again::Never)
+        );
+        let two = "failed to create typed patch object (tenants/a; x/v1, Kind=Y): errors:\n  .spec.a: field not declared \
+            in schema\n  .spec.b[0].c: field not declared in schema";
+        assert_eq!(
+            status(500, "", two, json!({})).0,
+            ApiError::UnknownField { paths: vec![".spec.a".into(), ".spec.b[0].c".into()] }
+        );
+        let strict = "TenantControlPlane in version \"v1alpha1\" cannot be handled as a TenantControlPlane: strict \
+            decoding error: unknown field \"spec.a\", unknown field \"spec.b\"";
+        assert_eq!(
+            status(400, "BadRequest", strict, json!({})).0,
+            ApiError::UnknownField { paths: vec!["spec.a".into(), "spec.b".into()] }
+        );
+    }
+
+    #[test]
+    fn a_wrong_type_under_server_side_apply_is_an_invalid_field() {
+        let message = "failed to create typed patch object (tenants/a; x/v1, Kind=Y): .spec.replicas: expected numeric \
+            (int or float), got string";
+        let expected = vec![InvalidField {
+            field: ".spec.replicas".into(),
+            message: "expected numeric (int or float), got string".into(),
+        }];
+        assert_eq!(status(500, "", message, json!({})), (ApiError::Invalid(expected), Again::Never));
+    }
+
+    #[test]
+    fn a_webhook_that_does_not_answer_is_asked_again_and_other_500s_are_not() {
+        let message = "Internal error occurred: failed calling webhook \"mtenantcontrolplane.kb.io\": failed to call \
+            webhook: Post \"https://kamaji-webhook-service\": connection refused";
+        let (error, again) = status(500, "InternalError", message, json!({}));
+        assert!(
+            matches!(error, ApiError::WebhookUnavailable { ref webhook, .. } if webhook == "mtenantcontrolplane.kb.io")
+        );
+        assert_eq!(again, Again::Always);
+        assert_eq!(status(500, "InternalError", "boom", json!({})).1, Again::Never);
+    }
+
+    #[rstest::rstest]
+    #[case(429, Again::Always)]
+    #[case(502, Again::IfIdempotent)]
+    #[case(503, Again::IfIdempotent)]
+    #[case(504, Again::IfIdempotent)]
+    #[case(401, Again::Never)]
+    #[case(403, Again::Never)]
+    fn the_http_status_decides_when_the_body_is_no_status(#[case] code: u16, #[case] expected: Again) {
+        for body in ["", "{\"error\":\"x\"}", "<html>", "upstream connect error"] {
+            let (error, again) = classify(&asked(), code, body.as_bytes());
+            assert_eq!(again, expected, "{code} {body} {error:?}");
+        }
+    }
+
+    #[test]
+    fn odd_causes_are_kept() {
+        let causes = json!({"causes": [{"reason": "FieldValueInvalid", "message": "Invalid value: \"null\"", "field": "<nil>"}]});
+        let (error, _) = status(422, "Invalid", "…", causes);
+        assert!(matches!(error, ApiError::Invalid(ref fields) if fields[0].field == "<nil>"));
+        assert!(
+            matches!(status(422, "Invalid", "bad", json!({})).0, ApiError::Invalid(ref f) if f[0].message == "bad")
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_is_a_panic(code in 0_u16..700, body in ".*", message in ".*") {
+            let _ = classify(&asked(), code, body.as_bytes());
+            let _ = status(code, "Forbidden", &message, json!({}));
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The API of the management cluster: the few verbs that the provider uses, with one way to fail.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::header::CONTENT_TYPE;
+use k8s_openapi::api::core::v1::Event;
+use kube::api::{DeleteParams, DynamicObject, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::Request;
+use secrecy::{ExposeSecret as _, SecretSlice};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+
+use super::classify::Asked;
+use super::error::{ApiError, chain};
+use super::kind::{Kind, ObjectRef};
+use super::operation::Operation;
+use super::transport::{Answer, Call, auth_failure};
+
+/// Requests in flight. HTTP/1.1 needs a connection for each; the API server's own fairness does the rest.
+const MAX_IN_FLIGHT: usize = 32;
+/// Objects in one page of a list.
+const PAGE: u32 = 500;
+
+/// The management cluster. Cheap to clone; all clones share connections.
+///
+/// Nothing is sent before the first request: the client, and with it a credential plugin, starts then.
+#[derive(Clone)]
+pub struct ManagementCluster(Arc<Inner>);
+
+struct Inner {
+    host: String,
+    config: Option<kube::Config>,
+    client: OnceCell<Result<kube::Client, ApiError>>,
+    in_flight: Semaphore,
+}
+
+/// What a server-side apply says about itself.
+#[derive(Clone, Debug)]
+pub struct ApplyOptions {
+    /// Who owns the fields.
+    pub field_manager: String,
+    /// Takes fields from other managers.
+    pub force: bool,
+    /// Admission and validation run, nothing is stored.
+    pub dry_run: bool,
+}
+
+/// The outcome of a write.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The object as it is now.
+    pub object: DynamicObject,
+    /// What the API server warns of (`Warning` headers).
+    pub warnings: Vec<String>,
+}
+
+/// A change that is no server-side apply.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A merge patch (RFC 7386): null removes.
+    Merge(Value),
+    /// A JSON patch (RFC 6902): a list of operations. Not sent again after a lost answer.
+    Json(Value),
+}
+
+/// What happens to the objects that a deleted one owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// They go first; the object stays until then.
+    Foreground,
+    /// They go after it.
+    Background,
+}
+
+/// The outcome of a delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// No object with that uid exists any more.
+    Gone,
+    /// It is marked and waits for its finalizers.
+    Going,
+}
+
+/// A Secret. Its values are shown by no formatter.
+#[derive(Clone, Debug)]
+pub struct SecretData {
+    /// The `type`: `Opaque`.
+    pub kind: String,
+    /// Changes with every write.
+    pub resource_version: String,
+    data: BTreeMap<String, SecretSlice<u8>>,
+}
+
+impl SecretData {
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&[u8]> {
+        self.data.get(key).map(|value| value.expose_secret())
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.data.keys().map(String::as_str)
+    }
+}
+
+impl ManagementCluster {
+    /// The cluster of a configuration. Makes no connection.
+    pub fn new(config: kube::Config) -> Self {
+        let url = &config.cluster_url;
+        let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
+        let host = format!("{}:{port}", url.host().unwrap_or_default());
+        Self::with(host, Some(config), OnceCell::new())
+    }
+
+    /// A cluster behind a client of one's own.
+    #[cfg(test)]
+    pub(crate) fn from_client(host: &str, client: kube::Client) -> Self {
+        Self::with(host.to_owned(), None, OnceCell::new_with(Some(Ok(client))))
+    }
+
+    fn with(host: String, config: Option<kube::Config>, client: OnceCell<Result<kube::Client, ApiError>>) -> Self {
+        Self(Arc::new(Inner { host, config, client, in_flight: Semaphore::new(MAX_IN_FLIGHT) }))
+    }
+
+    /// `host:port` of the API server, for messages.
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    /// The client, made at the first call. A failure stays: a credential plugin that failed is not started again for
+    /// each object of a run.
+    pub(super) async fn client(&self) -> Result<kube::Client, ApiError> {
+        self.0.client.get_or_init(|| build(self.0.config.clone())).await.clone()
+    }
+
+    /// A client and the right to send one request.
+    pub(super) async fn turn(&self) -> Result<(kube::Client, Option<SemaphorePermit<'_>>), ApiError> {
+        let client = self.client().await?;
+        // Never closed, so there is always a permit.
+        Ok((client, self.0.in_flight.acquire().await.ok()))
+    }
+
+    /// Reads an object. [`None`] only if the API server says that this object does not exist; a missing CRD is an error.
+    pub async fn get(&self, operation: &Operation, object: &ObjectRef) -> Result<Option<DynamicObject>, ApiError> {
+        self.get_as(operation, object).await
+    }
+
+    async fn get_as<T: DeserializeOwned>(
+        &self,
+        operation: &Operation,
+        object: &ObjectRef,
+    ) -> Result<Option<T>, ApiError> {
+        let request = collection(object)?.get(&object.name, &GetParams::default()).map_err(unsendable)?;
+        match self.exchange(operation, &call(object, request, true)).await {
+            Ok(answer) => read(&answer).map(Some),
+            Err(ApiError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a Secret.
+    pub async fn secret(
+        &self,
+        operation: &Operation,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<SecretData>, ApiError> {
+        let object = ObjectRef::namespaced(Kind::Secret, namespace, name);
+        let secret = self.get_as::<k8s_openapi::api::core::v1::Secret>(operation, &object).await?;
+        Ok(secret.map(|secret| SecretData {
+            kind: secret.type_.unwrap_or_default(),
+            resource_version: secret.metadata.resource_version.unwrap_or_default(),
+            data: secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0.into())).collect(),
+        }))
+    }
+
+    /// Lists the objects of a kind: of one namespace, or of all. `labels` is a label selector; empty for everything.
+    pub async fn list(
+        &self,
+        operation: &Operation,
+        kind: Kind,
+        namespace: Option<&str>,
+        labels: &str,
+    ) -> Result<Vec<DynamicObject>, ApiError> {
+        let parameters = ListParams::default();
+        let parameters = if labels.is_empty() { parameters } else { parameters.labels(labels) };
+        self.list_as(operation, kind, namespace, parameters).await
+    }
+
+    /// The Events about an object, oldest first. With a uid only those about this object, not about one of the same
+    /// name before it.
+    pub async fn events(
+        &self,
+        operation: &Operation,
+        involved: &ObjectRef,
+        uid: Option<&str>,
+    ) -> Result<Vec<Event>, ApiError> {
+        let mut fields = format!("involvedObject.kind={},involvedObject.name={}", involved.kind, involved.name);
+        if let Some(uid) = uid {
+            fields.push_str(&format!(",involvedObject.uid={uid}"));
+        }
+        // Events about cluster-wide objects are in the namespace `default`.
+        let namespace = involved.namespace.as_deref().unwrap_or("default");
+        let parameters = ListParams::default().fields(&fields);
+        let mut events: Vec<Event> = self.list_as(operation, Kind::Event, Some(namespace), parameters).await?;
+        events.sort_by_key(|event| {
+            let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+            series.or(event.last_timestamp.as_ref().map(|time| time.0)).or(event.event_time.as_ref().map(|time| time.0))
+        });
+        Ok(events)
+    }
+
+    async fn list_as<T: DeserializeOwned>(
+        &self,
+        operation: &Operation,
+        kind: Kind,
+        namespace: Option<&str>,
+        parameters: ListParams,
+    ) -> Result<Vec<T>, ApiError> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            #[serde(default, rename = "continue")]
+            next: String,
+        }
+        #[derive(Deserialize)]
+        struct Page<T> {
+            metadata: Metadata,
+            items: Vec<T>,
+        }
+        let asked = Asked { kind, namespace: namespace.map(str::to_owned), name: String::new() };
+        let path = Request::new(kind.url_path(checked(namespace)?));
+        let mut parameters = parameters.limit(PAGE);
+        let mut all = Vec::new();
+        loop {
+            let request = path.list(&parameters).map_err(unsendable)?;
+            let call = Call { asked: asked.clone(), request, idempotent: true };
+            let page = match self.exchange(operation, &call).await {
+                // The list changed too much since its first page (HTTP 410): from the start, and in one piece.
+                Err(ApiError::Other { status: 410, .. }) if parameters.continue_token.is_some() => {
+                    all.clear();
+                    parameters.continue_token = None;
+                    parameters.limit = None;
+                    continue;
+                }
+                answer => read::<Page<T>>(&answer?)?,
+            };
+            all.extend(page.items);
+            if page.metadata.next.is_empty() {
+                return Ok(all);
+            }
+            parameters.continue_token = Some(page.metadata.next);
+        }
+    }
+
+    /// Server-side apply. `manifest` holds the fields to own; `apiVersion`, `kind`, `name` and `namespace` are put in.
+    ///
+    /// An upsert: it creates what does not exist. Repeated after a lost answer, unless the manifest carries a
+    /// `metadata.resourceVersion`, which a first attempt that did arrive would have outdated.
+    pub async fn apply(
+        &self,
+        operation: &Operation,
+        object: &ObjectRef,
+        manifest: &Value,
+        options: &ApplyOptions,
+    ) -> Result<Written, ApiError> {
+        let manifest = identified(object, manifest);
+        let parameters = PatchParams { dry_run: options.dry_run, force: options.force, ..PatchParams::default() };
+        let parameters =
+            PatchParams { field_manager: Some(options.field_manager.clone()), ..parameters.validation_strict() };
+        let request = collection(object)?.patch(&object.name, &parameters, &Patch::Apply(&manifest));
+        let call = call(object, request.map_err(unsendable)?, is_repeatable(&manifest));
+        written(&self.exchange(operation, &call).await?)
+    }
+
+    /// Creates an object from a manifest with a name or a `generateName`. `kind` and `apiVersion` are put in.
+    pub async fn create(
+        &self,
+        operation: &Operation,
+        kind: Kind,
+        namespace: Option<&str>,
+        manifest: &Value,
+        field_manager: &str,
+    ) -> Result<Written, ApiError> {
+        let manifest = typed(kind, manifest);
+        let name = manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let parameters = PostParams { field_manager: Some(field_manager.to_owned()), ..PostParams::default() };
+        let body = serde_json::to_vec(&manifest).map_err(|error| unsendable(&error))?;
+        let request = Request::new(kind.url_path(checked(namespace)?)).create(&parameters, body);
+        let asked = Asked { kind, namespace: namespace.map(str::to_owned), name };
+        let call = Call { asked, request: request.map_err(unsendable)?, idempotent: false };
+        written(&self.exchange(operation, &call).await?)
+    }
+
+    /// Changes an object that exists by a merge or JSON patch.
+    pub async fn patch(
+        &self,
+        operation: &Operation,
+        object: &ObjectRef,
+        change: &Change,
+        field_manager: &str,
+    ) -> Result<Written, ApiError> {
+        let (content_type, body, idempotent) = match change {
+            Change::Merge(body) => ("application/merge-patch+json", body, is_repeatable(body)),
+            Change::Json(body) => ("application/json-patch+json", body, false),
+        };
+        // kube would want the json-patch crate's types for the second.
+        let parameters = PatchParams { field_manager: Some(field_manager.to_owned()), ..PatchParams::default() };
+        let request = collection(object)?.patch(&object.name, &parameters.validation_strict(), &Patch::Merge(body));
+        let mut request = request.map_err(unsendable)?;
+        request.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+        written(&self.exchange(operation, &call(object, request, idempotent)).await?)
+    }
+
+    /// Deletes the object with this uid. One of the same name with another uid is left alone: [`Deleted::Gone`].
+    pub async fn delete(
+        &self,
+        operation: &Operation,
+        object: &ObjectRef,
+        uid: &str,
+        propagation: Propagation,
+    ) -> Result<Deleted, ApiError> {
+        let parameters = match propagation {
+            Propagation::Foreground => DeleteParams::foreground(),
+            Propagation::Background => DeleteParams::background(),
+        };
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let request = collection(object)?.delete(&object.name, &parameters.preconditions(preconditions));
+        match self.exchange(operation, &call(object, request.map_err(unsendable)?, true)).await {
+            Ok(answer) => {
+                let body: Value = read(&answer)?;
+                Ok(if body["kind"] == "Status" { Deleted::Gone } else { Deleted::Going })
+            }
+            Err(ApiError::NotFound(_)) => Ok(Deleted::Gone),
+            // "Precondition failed: UID in precondition: …, UID in object meta: …"
+            Err(ApiError::Conflict { message }) if message.contains("UID in precondition") => Ok(Deleted::Gone),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Starts the credential plugin, if there is one, and reads keys: off the runtime's threads.
+async fn build(config: Option<kube::Config>) -> Result<kube::Client, ApiError> {
+    let Some(config) = config else {
+        return Err(ApiError::Credentials("there is no configuration".to_owned()));
+    };
+    let command = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
+    match tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(kube::Error::Auth(error))) => Err(ApiError::Credentials(auth_failure(&error, command.as_deref()))),
+        Ok(Err(error)) => Err(ApiError::Credentials(chain(&error))),
+        Err(error) => Err(ApiError::Credentials(error.to_string())),
+    }
+}
+
+fn collection(object: &ObjectRef) -> Result<Request, ApiError> {
+    // The name goes into the path as it is: `..` or `a?x` would ask for something else.
+    let name = object.name.as_str();
+    let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    if !name.bytes().all(allowed) || name.bytes().all(|byte| byte == b'.') {
+        return Err(unsendable(format!("{name:?} is no name of an object")));
+    }
+    Ok(Request::new(object.kind.url_path(checked(object.namespace.as_deref())?)))
+}
+
+/// A namespace goes into the path as it is. What is no DNS label names no namespace.
+fn checked(namespace: Option<&str>) -> Result<Option<&str>, ApiError> {
+    match namespace {
+        Some(name) if name.is_empty() || !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) => {
+            Err(ApiError::NamespaceMissing { name: name.to_owned() })
+        }
+        _ => Ok(namespace),
+    }
+}
+
+fn call(object: &ObjectRef, request: http::Request<Vec<u8>>, idempotent: bool) -> Call {
+    let asked = Asked { kind: object.kind, namespace: object.namespace.clone(), name: object.name.clone() };
+    Call { asked, request, idempotent }
+}
+
+fn typed(kind: Kind, manifest: &Value) -> Value {
+    let mut manifest = if manifest.is_object() { manifest.clone() } else { json!({}) };
+    manifest["apiVersion"] = json!(kind.api_version());
+    manifest["kind"] = json!(kind.name());
+    manifest
+}
+
+fn identified(object: &ObjectRef, manifest: &Value) -> Value {
+    let mut manifest = typed(object.kind, manifest);
+    if !manifest["metadata"].is_object() {
+        manifest["metadata"] = json!({});
+    }
+    manifest["metadata"]["name"] = json!(object.name);
+    if let Some(namespace) = &object.namespace {
+        manifest["metadata"]["namespace"] = json!(namespace);
+    }
+    manifest
+}
+
+fn is_repeatable(manifest: &Value) -> bool {
+    manifest.pointer("/metadata/resourceVersion").is_none()
+}
+
+fn written(answer: &Answer) -> Result<Written, ApiError> {
+    Ok(Written { object: read(answer)?, warnings: answer.warnings.clone() })
+}
+
+fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
+    serde_json::from_slice(&answer.body).map_err(|error| {
+        // The category and place, never the content: it may be a Secret.
+        let place = format!("{:?} at line {} column {}", error.classify(), error.line(), error.column());
+        let message = format!("the body is not the JSON that was expected ({place}). Is this a Kubernetes API server?");
+        ApiError::Other { status: 200, message }
+    })
+}
+
+fn unsendable(error: impl std::fmt::Display) -> ApiError {
+    ApiError::Other { status: 0, message: format!("the request cannot be sent: {error}") }
+}
+
+#[cfg(test)]
+mod tests;

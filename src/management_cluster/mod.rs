@@ -1,0 +1,26 @@
+//! The Kubernetes API of the management cluster, where Kamaji runs: configuration, requests, errors, ownership, waiting.
+//!
+//! Knows Kubernetes and nothing of Terraform's objects. [`config`] makes a [`kube::Config`] of named credentials;
+//! [`ManagementCluster`] sends requests within an [`Operation`]; whatever fails is an [`ApiError`].
+
+mod classify;
+mod client;
+pub mod config;
+pub mod diagnostic;
+pub mod error;
+pub mod field_path;
+mod kind;
+mod kubeconfig;
+pub mod managed_fields;
+mod operation;
+pub mod proxy;
+mod retry;
+#[cfg(test)]
+pub(crate) mod scripted;
+mod transport;
+pub mod watch;
+
+pub use client::{ApplyOptions, Change, Deleted, ManagementCluster, Propagation, SecretData, Written};
+pub use error::ApiError;
+pub use kind::{Kind, ObjectRef};
+pub use operation::Operation;
