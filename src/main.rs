@@ -1,8 +1,19 @@
 //! The Terraform provider for Kamaji.
 
-#[expect(dead_code, reason = "the Terraform objects that use these rules come with their resources")]
+mod datastore;
+#[allow(dead_code, reason = "the rules for joining workers come before the resource that uses them")]
 mod kamaji;
-#[expect(dead_code, unused_imports, reason = "the Terraform objects that use the API come with their resources")]
+mod managed_object;
+#[allow(dead_code, unused_imports, reason = "a few verbs are used by the tenant's side only")]
 mod management_cluster;
+mod provider;
+mod tenant_cluster;
+mod tenant_control_plane;
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // One crypto provider for everything; kube would otherwise look for a process default and find none.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tfplugin::process::serve(provider::KamajiProvider::new)
+}

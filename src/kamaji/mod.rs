@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod datastore;
 pub mod diagnosis;
 pub mod duration;
+pub mod kubeconfig;
 pub mod names;
 pub mod network;
 pub mod quantity;

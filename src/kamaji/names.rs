@@ -171,6 +171,19 @@ pub fn annotations() -> Validator {
     })
 }
 
+/// The rule for the name of a field manager: printable, at most 128 characters (Kubernetes, `fieldManager`).
+pub fn field_manager() -> Validator {
+    Validator::new("1 to 128 printable characters", |value| {
+        let text = value.as_str().unwrap_or_default();
+        let fits = (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if fits {
+            return Ok(());
+        }
+        let detail = format!("{text:?} is no name of a field manager: 1 to 128 printable characters.");
+        Err(Problem::new("Field manager name not valid", detail))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use tfplugin::Value;
 use tfplugin::schema::{Problem, Validator};
 
 /// A full Kubernetes version, `v1.32.4`.
@@ -87,6 +88,13 @@ pub fn same_version(one: &str, other: &str) -> bool {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,
     }
+}
+
+/// The canonical form of an attribute that holds a version: with `v`, which Kamaji uses verbatim as image tag. Texts that
+/// are no versions stay as they are.
+pub fn canonical_value(value: &Value) -> Value {
+    let version = value.as_str().and_then(|text| text.parse::<KubernetesVersion>().ok());
+    version.map_or_else(|| value.clone(), |version| version.to_string().into())
 }
 
 /// The rule for an attribute that holds a Kubernetes version.

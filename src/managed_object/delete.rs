@@ -1,0 +1,93 @@
+//! Delete: protected, only the object that is meant, and nothing left behind.
+
+use tfplugin::resource::{Context, DeleteRequest};
+use tfplugin::{Diagnostic, Diagnostics};
+
+use super::memory::{Memory, NONCE};
+use super::{Managed, ManagedResource, Scene};
+use crate::managed_object::json_of;
+use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until};
+use crate::management_cluster::{Deleted, Propagation};
+
+impl<M: Managed> ManagedResource<M> {
+    pub(super) async fn delete_object(&self, cx: &Context, request: DeleteRequest) -> Diagnostics {
+        let DeleteRequest { prior, private } = request;
+        let memory: Memory = private.read();
+        let worked = memory.was_ready || self.managed.is_protected(&prior);
+        if worked && Self::deletion_protection(&prior) && !memory.may_delete {
+            return Diagnostic::error(
+                "Protected against deletion",
+                format!(
+                    "{} is protected: set `deletion_protection = false` and apply that first. If the object is only \
+                     tainted, `terraform untaint` keeps it.",
+                    self.object(&prior)
+                ),
+            )
+            .at(tfplugin::Path::of("deletion_protection"))
+            .into();
+        }
+        let scene = match self.scene(cx, &prior, "delete") {
+            Ok(scene) => scene,
+            Err(diagnostic) => return diagnostic.into(),
+        };
+        let uid = match prior.str_at("uid") {
+            Some(uid) => Some(uid.to_owned()),
+            None => match self.uid_of_doubtful(&scene, &memory).await {
+                Ok(uid) => uid,
+                Err(diagnostic) => return diagnostic.into(),
+            },
+        };
+        let Some(uid) = uid else { return Diagnostics::new() };
+        match self.remove(&scene, &uid).await {
+            Ok(()) => Diagnostics::new(),
+            Err(diagnostic) => diagnostic.into(),
+        }
+    }
+
+    /// The object of a create whose outcome was never known, if it is there and provably ours.
+    async fn uid_of_doubtful(&self, scene: &Scene, memory: &Memory) -> Result<Option<String>, Diagnostic> {
+        let found = scene.cluster.get(&scene.operation, &scene.object).await;
+        let found = found.map_err(|error| error.to_diagnostic(&format!("read {}", scene.object)))?;
+        let live = found.as_ref().map(json_of).unwrap_or_default();
+        let ours = !memory.nonce.is_empty() && live["metadata"]["annotations"][NONCE] == memory.nonce.as_str();
+        Ok(live["metadata"]["uid"].as_str().filter(|_| ours).map(str::to_owned))
+    }
+
+    async fn remove(&self, scene: &Scene, uid: &str) -> Result<(), Diagnostic> {
+        let doing = format!("delete {}", scene.object);
+        let deleted = scene.cluster.delete(&scene.operation, &scene.object, uid, Propagation::Background).await;
+        if deleted.map_err(|error| error.to_diagnostic(&doing))? == Deleted::Going {
+            let gone = wait_until(&scene.cluster, &scene.operation, &scene.object, None, |seen| {
+                let same = seen.is_some_and(|object| object.metadata.uid.as_deref() == Some(uid));
+                (!same).then_some(())
+            });
+            if let Err(ended) = gone.await {
+                return Err(self.stuck(scene, &ended).await);
+            }
+        }
+        self.managed.leave_nothing(scene).await
+    }
+
+    async fn stuck(&self, scene: &Scene, ended: &WaitEnded) -> Diagnostic {
+        let object = &scene.object;
+        match &ended.reason {
+            EndReason::Stopped => Diagnostic::error(
+                "Interrupted while deleting",
+                format!(
+                    "{object} is marked for deletion and still exists. It stays in the state; destroy again to wait for its end."
+                ),
+            ),
+            EndReason::Failed(error) => error.to_diagnostic(&format!("wait for the end of {object}")),
+            EndReason::Timeout(_) => {
+                let last = ended.last().map(json_of).unwrap_or_default();
+                let why = self.managed.explain_stuck_delete(scene, &last).await;
+                Diagnostic::error(
+                    "Deleted object does not go away",
+                    format!(
+                        "{object} is marked for deletion but still exists.\n\n{why}\n\nIt stays in the state; destroy again when the cause is removed, or give it more time with `timeouts.delete`."
+                    ),
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! From the API's field paths to attributes, and from API errors to diagnostics on the right attribute.
+
+use tfplugin::schema::{Attribute, Kind, Schema};
+use tfplugin::value::Type;
+use tfplugin::{Diagnostic, Diagnostics, Path};
+
+use crate::management_cluster::ApiError;
+use crate::management_cluster::field_path::{Step, parse};
+
+/// The attribute of an API field path (`.spec.networkProfile.certSANs[1]`): as deep as the table goes, the root if it
+/// knows nothing of it.
+pub fn attribute_path(schema: &Schema, api_path: &str) -> Path {
+    locate(&schema.attributes, &parse(api_path), Path::root())
+}
+
+fn locate(attributes: &[Attribute], steps: &[Step], found: Path) -> Path {
+    for attribute in attributes {
+        let Some(api) = &attribute.api else { continue };
+        let keys: Vec<&str> = api.key.split('.').collect();
+        let Some((here, rest)) = steps.split_at_checked(keys.len()) else { continue };
+        let fits = here
+            .iter()
+            .zip(&keys)
+            .all(|(step, key)| matches!(step, Step::Field(name) | Step::Key(name) if name == key));
+        if fits {
+            return inside(attribute, rest, found.attribute(attribute.name));
+        }
+    }
+    found
+}
+
+fn inside(attribute: &Attribute, steps: &[Step], found: Path) -> Path {
+    match (&attribute.kind, steps) {
+        (Kind::Object(inner), [_, ..]) => locate(inner, steps, found),
+        (Kind::ListOf(inner), [Step::Index(index), rest @ ..]) => locate(inner, rest, found.index(*index)),
+        (Kind::Value(Type::List(_)), [Step::Index(index), ..]) => found.index(*index),
+        (Kind::Value(Type::Map(_)), [Step::Key(key) | Step::Field(key), ..]) => found.key(key.clone()),
+        _ => found,
+    }
+}
+
+/// The diagnostics of a failed write: one per refused value on its attribute, webhooks' denials on the attribute that
+/// they speak of. `doing` completes "Failed to …".
+pub fn diagnostics(schema: &Schema, error: &ApiError, doing: &str) -> Diagnostics {
+    let whole = error.to_diagnostic(doing);
+    match error {
+        ApiError::Invalid(fields) => fields
+            .iter()
+            .map(|field| {
+                Diagnostic::error(whole.summary.clone(), format!("Failed to {doing}: {}", field.message))
+                    .at(attribute_path(schema, &field.field))
+            })
+            .collect::<Vec<_>>()
+            .into(),
+        ApiError::UnknownField { paths } => paths
+            .iter()
+            .map(|path| {
+                let at = attribute_path(schema, path);
+                let since = schema.at(&at).and_then(|attribute| attribute.api.as_ref()?.since);
+                let since =
+                    since.map(|since| format!(" The first release that has it is {since}.")).unwrap_or_default();
+                Diagnostic::error(whole.summary.clone(), format!("{}{since}", whole.detail)).at(at)
+            })
+            .collect::<Vec<_>>()
+            .into(),
+        ApiError::WebhookDenied { message, .. } => whole.at(denied_attribute(schema, message)).into(),
+        ApiError::NamespaceMissing { .. } => whole.at(Path::of("namespace")).into(),
+        _ => whole.into(),
+    }
+}
+
+/// The attribute that a denial of Kamaji's webhooks is about; they name it in words only.
+fn denied_attribute(schema: &Schema, message: &str) -> Path {
+    const WORDS: [(&str, &str); 7] = [
+        ("dns service ip", "network_profile.dns_service_ips"),
+        ("certsans", "network_profile.cert_sans"),
+        ("datastore", "data_store"),
+        ("upgrade", "kubernetes.version"),
+        ("version", "kubernetes.version"),
+        ("provided name", "name"),
+        ("gateway", "control_plane.gateway"),
+    ];
+    let message = message.to_lowercase();
+    let found = WORDS.iter().find(|(word, attribute)| message.contains(word) && schema.attribute(attribute).is_some());
+    found.map(|(_, attribute)| Path::of(attribute)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenant_control_plane::schema::SCHEMA;
+
+    #[rstest::rstest]
+    #[case("spec.networkProfile.certSANs[1]", "network_profile.cert_sans[1]")]
+    #[case(".spec.controlPlane.deployment.replicas", "control_plane.deployment.replicas")]
+    #[case(".metadata.labels.team", "labels[\"team\"]")]
+    #[case("metadata.annotations[a.b/c]", "annotations[\"a.b/c\"]")]
+    #[case(".spec.controlPlane.unknown.thing", "control_plane")]
+    #[case("<nil>", "")]
+    fn api_paths_lead_to_attributes(#[case] api: &str, #[case] attribute: &str) {
+        assert_eq!(attribute_path(&SCHEMA, api).to_string(), attribute);
+    }
+
+    #[rstest::rstest]
+    #[case("unable to downgrade a TenantControlPlane from 1.30.0 to 1.29.0", "")]
+    #[case("nope DataStore does not exist", "data_store")]
+    #[case("unable to upgrade to a minor version in a non-sequential mode", "kubernetes.version")]
+    #[case(
+        "DNS service IP \"1.2.3.4\" is not contained in any configured service CIDR",
+        "network_profile.dns_service_ips"
+    )]
+    fn denials_lead_to_what_they_speak_of(#[case] message: &str, #[case] attribute: &str) {
+        let expected = if attribute.is_empty() { "kubernetes.version" } else { attribute };
+        let message = if attribute.is_empty() { "unable to downgrade to a lower version" } else { message };
+        assert_eq!(denied_attribute(&SCHEMA, message).to_string(), expected);
+    }
+}

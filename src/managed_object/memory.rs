@@ -1,0 +1,57 @@
+//! What a resource remembers in private state.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// The private state of an object of the management cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// What was applied last, without `apiVersion` and `kind`: what is ours. managedFields cannot tell, since another
+    /// manager's update removes a field from our entry.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub applied: Map<String, Json>,
+    /// The nonce of the create, as the object carries it in [`NONCE`]: proof that an object whose create got no answer
+    /// is ours.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub nonce: String,
+    /// True once the object had reached the level it was waited for; only then is it protected against deletion.
+    pub was_ready: bool,
+    /// Written by a plan that allows the object to be deleted; read by the destroy leg of a replace, which has no
+    /// configuration.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub may_delete: bool,
+    /// After an import: managers whose ordinary updates own the taken fields, until the first apply.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adopted_from: Vec<String>,
+    /// Checksum of the credentials that the computed values were read from; a refresh reads them again when it moved.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub observed_checksum: String,
+}
+
+/// Annotation that carries the nonce of a create.
+pub const NONCE: &str = "terraform.kamaji.clastix.io/create";
+
+impl Memory {
+    /// What was applied at a path of keys with dots.
+    pub fn applied_at(&self, dotted: &str) -> Option<&Json> {
+        let (first, rest) = dotted.split_once('.').unwrap_or((dotted, ""));
+        let json = self.applied.get(first)?;
+        let found = if rest.is_empty() { json } else { super::mapping::at(json, rest) };
+        (!found.is_null()).then_some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tfplugin::private::Private;
+
+    #[test]
+    fn survives_the_state_and_forgets_nothing_by_absence() {
+        let memory = Memory { nonce: "n".to_owned(), was_ready: true, ..Memory::default() };
+        assert_eq!(Private::write(&memory).read::<Memory>(), memory);
+        assert_eq!(Private::default().read::<Memory>(), Memory::default());
+        assert_eq!(Private::from_bytes(b"not json".to_vec()).read::<Memory>(), Memory::default());
+    }
+}

@@ -1,0 +1,204 @@
+//! The life of a Terraform resource that is one object of the management cluster: what `kamaji_tenant_control_plane`
+//! and `kamaji_datastore` have in common.
+//!
+//! Writes are server-side applies of what the user wrote, and nothing else; what is ours is what was applied last (see
+//! [`memory::Memory`]). A kind adds its table and what is particular to it through [`Managed`].
+
+mod create;
+mod delete;
+mod import;
+mod intent;
+pub mod locate;
+pub mod mapping;
+pub mod memory;
+mod ownership;
+mod plan;
+mod read;
+pub mod schema;
+mod update;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kube::api::DynamicObject;
+use serde_json::Value as Json;
+use tfplugin::resource::{
+    ApplyRequest, ApplyResponse, Context, DeleteRequest, ImportResponse, Plan, PlanRequest, ReadRequest, ReadResponse,
+    Resource, ValidateRequest,
+};
+use tfplugin::schema::Schema;
+use tfplugin::{Diagnostic, Diagnostics, Value};
+
+use crate::kamaji::duration;
+use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation};
+use crate::provider::Configured;
+use memory::Memory;
+
+/// What differs from kind to kind.
+#[async_trait]
+pub trait Managed: Send + Sync + 'static {
+    /// The Terraform type.
+    fn type_name(&self) -> &'static str;
+
+    /// The Kubernetes kind.
+    fn kind(&self) -> Kind;
+
+    /// The table.
+    fn schema(&self) -> &'static Schema;
+
+    /// API paths (dotted) that the server would lose, or refuse to lose, when they are dropped from the intent. Once
+    /// applied they go on being sent.
+    fn kept(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Rules across attributes, offline.
+    fn validate(&self, config: &Value) -> Diagnostics;
+
+    /// Rules about a change, offline: what a new object costs, what the API would refuse.
+    fn review(&self, _prior: &Value, _config: &Value, _plan: &mut Plan) {}
+
+    /// Fills the computed attributes of `state` from a live object. Requests are made only for what the object itself
+    /// does not show and what moved since `memory`.
+    async fn observe(&self, scene: &Scene, live: &Json, state: &mut Value, memory: &mut Memory) -> Diagnostics;
+
+    /// Waits until a write has taken effect, as far as the configuration asks for. Returns the object as it is then, or
+    /// as it was last seen and why the wait ended.
+    async fn settle(&self, scene: &Scene, planned: &Value, written: Json) -> Result<Json, Box<Unsettled>>;
+
+    /// True if the kind's settled objects are protected against deletion; false for one that never worked.
+    fn is_protected(&self, state: &Value) -> bool;
+
+    /// Why an object must not be deleted now, beside its protection.
+    fn refuse_delete(&self, _state: &Value) -> Option<Diagnostic> {
+        None
+    }
+
+    /// Waits until what belonged to a deleted object is gone too.
+    async fn leave_nothing(&self, _scene: &Scene) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
+    /// Why a deleted object does not go away.
+    async fn explain_stuck_delete(&self, scene: &Scene, last: &Json) -> String;
+}
+
+/// A wait that did not end well.
+#[derive(Clone, Debug)]
+pub struct Unsettled {
+    /// The object as it was last seen.
+    pub last: Json,
+    /// Why.
+    pub why: Diagnostic,
+}
+
+/// One object and the means to work on it.
+#[derive(Clone)]
+pub struct Scene {
+    /// The management cluster.
+    pub cluster: ManagementCluster,
+    /// The bounds of the operation.
+    pub operation: Operation,
+    /// The object.
+    pub object: ObjectRef,
+    /// Our field manager.
+    pub field_manager: String,
+}
+
+impl Scene {
+    /// A few seconds beyond the deadline, to find out why it was not met.
+    pub fn for_diagnosis(&self) -> Self {
+        Self { operation: Operation::new(Duration::from_secs(10), &self.operation.stop), ..self.clone() }
+    }
+}
+
+/// The Terraform resource of a kind.
+pub struct ManagedResource<M> {
+    managed: M,
+    shared: Arc<Configured>,
+}
+
+impl<M: Managed> ManagedResource<M> {
+    /// The resource of this kind in a provider.
+    pub fn new(managed: M, shared: Arc<Configured>) -> Self {
+        Self { managed, shared }
+    }
+
+    /// The object that a state or plan is about.
+    fn object(&self, value: &Value) -> ObjectRef {
+        let name = value.str_at("name").unwrap_or_default().to_owned();
+        let namespace = value.str_at("namespace").map(str::to_owned);
+        ObjectRef { kind: self.managed.kind(), namespace, name }
+    }
+
+    /// The means for an operation on the object of `value`; its `timeouts` bound it.
+    fn scene(&self, cx: &Context, value: &Value, operation: &str) -> Result<Scene, Diagnostic> {
+        Ok(Scene {
+            cluster: self.shared.cluster()?,
+            operation: Operation::new(self.timeout(value, operation), &cx.stop),
+            object: self.object(value),
+            field_manager: self.shared.field_manager(),
+        })
+    }
+
+    /// The time an operation may take: configured, or the default of the table.
+    fn timeout(&self, value: &Value, operation: &str) -> Duration {
+        let attribute = format!("timeouts.{operation}");
+        let default = self.managed.schema().attribute(&attribute).and_then(|attribute| attribute.default);
+        value
+            .str_at(&attribute)
+            .or(default)
+            .and_then(|text| duration::parse(text).ok())
+            .unwrap_or(Duration::from_secs(600))
+    }
+
+    /// True unless the configuration says otherwise.
+    fn deletion_protection(value: &Value) -> bool {
+        value.get("deletion_protection").as_bool().unwrap_or(true)
+    }
+}
+
+#[async_trait]
+impl<M: Managed> Resource for ManagedResource<M> {
+    fn type_name(&self) -> &'static str {
+        self.managed.type_name()
+    }
+
+    fn schema(&self) -> &Schema {
+        self.managed.schema()
+    }
+
+    fn validate(&self, request: &ValidateRequest) -> Diagnostics {
+        self.managed.validate(&request.config)
+    }
+
+    async fn plan(&self, cx: &Context, request: PlanRequest, plan: Plan) -> Plan {
+        self.plan_change(cx, request, plan).await
+    }
+
+    async fn read(&self, cx: &Context, request: ReadRequest) -> ReadResponse {
+        self.refresh(cx, request).await
+    }
+
+    async fn create(&self, cx: &Context, request: ApplyRequest) -> ApplyResponse {
+        self.create_object(cx, request).await
+    }
+
+    async fn update(&self, cx: &Context, request: ApplyRequest) -> ApplyResponse {
+        self.update_object(cx, request).await
+    }
+
+    async fn delete(&self, cx: &Context, request: DeleteRequest) -> Diagnostics {
+        self.delete_object(cx, request).await
+    }
+
+    async fn import(&self, _cx: &Context, id: &str) -> ImportResponse {
+        self.read_import_id(id)
+    }
+}
+
+/// An object as the API returned it.
+pub fn json_of(object: &DynamicObject) -> Json {
+    serde_json::to_value(object).unwrap_or_default()
+}

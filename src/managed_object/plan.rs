@@ -1,0 +1,210 @@
+//! Plans: protection, what is kept, and what the API server would say to the first request of the apply.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tfplugin::plan::changes;
+use tfplugin::private::Private;
+use tfplugin::resource::{Context, Plan, PlanRequest};
+use tfplugin::{Diagnostic, Diagnostics, Value};
+
+use super::memory::Memory;
+use super::ownership::apply;
+use super::{Managed, ManagedResource};
+use crate::managed_object::json_of;
+use crate::management_cluster::{ApiError, Operation};
+
+/// How long a plan tries an API server that does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl<M: Managed> ManagedResource<M> {
+    pub(super) async fn plan_change(&self, cx: &Context, request: PlanRequest, mut plan: Plan) -> Plan {
+        let mut memory: Memory = request.private.read();
+        if request.config.is_null() {
+            self.plan_delete(&request.prior, memory, &mut plan);
+            return plan;
+        }
+        let replacing = request.prior.is_null() && !request.private.is_empty();
+        if replacing && memory.was_ready && Self::deletion_protection(&request.config) {
+            let object = self.object(&request.config);
+            plan.say(protected(
+                &format!("replace {object}"),
+                "Set `deletion_protection = false` to allow the replacement.",
+            ));
+        }
+        memory.may_delete = !Self::deletion_protection(&request.config);
+        self.managed.review(&request.prior, &request.config, &mut plan);
+        let changed = self.changed(&request, &plan);
+        if request.prior.is_null() {
+            memory = Memory {
+                nonce: self.shared.nonce(&self.object(&request.config)),
+                was_ready: memory.was_ready,
+                may_delete: memory.may_delete,
+                ..Memory::default()
+            };
+        }
+        plan.private = Private::write(&memory);
+        for path in self.intent(&plan.planned, &memory).kept.iter().filter(|_| changed) {
+            plan.say(kept(path));
+        }
+        let checkable = changed
+            && !replacing
+            && plan.requires_replace.is_empty()
+            && !plan.diagnostics.has_errors()
+            && request.config.is_wholly_known();
+        if checkable {
+            let answer = self.ask_server(cx, &request, &plan.planned, &memory).await;
+            plan.diagnostics.extend(answer);
+        }
+        plan
+    }
+
+    /// True if the plan needs a write. What only the provider knows (`wait_for`, `timeouts`) does not.
+    fn changed(&self, request: &PlanRequest, plan: &Plan) -> bool {
+        request.prior.is_null()
+            || changes(&self.managed.schema().attributes, &request.prior, &plan.planned)
+                .iter()
+                .any(|change| self.managed.schema().at(&change.path).is_some_and(|attribute| attribute.api.is_some()))
+    }
+
+    fn plan_delete(&self, prior: &Value, mut memory: Memory, plan: &mut Plan) {
+        let object = self.object(prior);
+        let ready = memory.was_ready || self.managed.is_protected(prior);
+        if ready && Self::deletion_protection(prior) {
+            plan.say(protected(
+                &format!("delete {object}"),
+                "Set `deletion_protection = false`, apply, and destroy again.",
+            ));
+        }
+        plan.diagnostics.extend(self.managed.refuse_delete(prior));
+        memory.may_delete = !plan.diagnostics.has_errors();
+        plan.private = Private::write(&memory);
+    }
+
+    /// Sends what the apply's first request would send, as a dry-run. What may be made in the same apply is a warning.
+    async fn ask_server(&self, cx: &Context, request: &PlanRequest, planned: &Value, memory: &Memory) -> Diagnostics {
+        if self.shared.offline_reason().is_some() {
+            return Diagnostics::new();
+        }
+        let mut scene = match self.scene(cx, planned, "read") {
+            Ok(scene) => scene,
+            Err(diagnostic) => return diagnostic.into(),
+        };
+        scene.operation = Operation::new(self.timeout(planned, "read"), &cx.stop).patience(PATIENCE);
+        let manifest = Json::Object(self.intent(planned, memory).manifest);
+        let creating = request.prior.is_null();
+        let force = planned.get("force_conflicts").as_bool().unwrap_or(false);
+        let doing = format!("{} {}", if creating { "create" } else { "update" }, scene.object);
+        match apply(&scene, self.managed.schema(), &manifest, memory, force, true, &doing).await {
+            Ok(written) => {
+                let live = json_of(&written.object);
+                let mut diagnostics = Diagnostics::new();
+                // A dry-run of a create has no resource version; of an existing object, its own.
+                if creating && !live["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
+                    diagnostics.extend(self.exists_already(planned, &live, &scene.field_manager));
+                }
+                for warning in written.warnings {
+                    diagnostics.push(Diagnostic::warning("Warning of the API server", warning));
+                }
+                diagnostics
+            }
+            Err(failed) => self.soften(failed.error, failed.diagnostics, creating, planned),
+        }
+    }
+
+    /// At plan, an object of this name may be a tainted one of ours, which is deleted first: no word about it.
+    fn exists_already(&self, planned: &Value, live: &Json, field_manager: &str) -> Option<Diagnostic> {
+        let managers = live["metadata"]["managedFields"].as_array();
+        // Our own dry-run is one of the managers; an earlier apply of ours leaves the nonce, too.
+        let ours = managers.is_some_and(|all| {
+            all.iter().any(|entry| {
+                entry["manager"] == field_manager
+                    && entry["fieldsV1"]["f:metadata"]["f:annotations"]
+                        .get(format!("f:{}", super::memory::NONCE))
+                        .is_some()
+                    && entry["time"].as_str() != live_time(live)
+            })
+        });
+        (!ours).then(|| self.foreign(planned))
+    }
+
+    /// The error for a create over an object that exists.
+    pub(super) fn foreign(&self, planned: &Value) -> Diagnostic {
+        let object = self.object(planned);
+        Diagnostic::error(
+            "Object exists already",
+            format!(
+                "{object} exists and is not in this state; creating it would take over somebody else's object. To manage \
+                 it here, import it:\n\n  {}\n\nOtherwise choose another name.",
+                self.import_command(planned)
+            ),
+        )
+        .at(tfplugin::Path::of("name"))
+    }
+
+    /// What an answer to a dry-run means for a plan.
+    fn soften(
+        &self,
+        error: Option<ApiError>,
+        diagnostics: Diagnostics,
+        creating: bool,
+        planned: &Value,
+    ) -> Diagnostics {
+        match error {
+            // "-refresh=false", or a create: the plan goes on, and says so once.
+            Some(error) if error.is_unreachable() => {
+                let text = format!(
+                    "{error}. The plan was made without asking the API server; what it refuses shows only at apply."
+                );
+                self.shared.once("unreachable", Diagnostic::warning("Plan not checked by the server", text))
+            }
+            Some(ApiError::FieldConflict(_)) if creating => self.foreign(planned).into(),
+            Some(error @ (ApiError::NamespaceMissing { .. } | ApiError::NoSuchApi { .. })) => {
+                not_there_yet(&error.to_string(), diagnostics)
+            }
+            Some(ApiError::WebhookDenied { message, .. }) if message.contains("does not exist") => {
+                not_there_yet(&message, diagnostics)
+            }
+            Some(error @ ApiError::WebhookUnavailable { .. }) => not_there_yet(&error.to_string(), diagnostics),
+            _ => diagnostics,
+        }
+    }
+}
+
+/// The newest time in managedFields: that of the request that was just made.
+fn live_time(live: &Json) -> Option<&str> {
+    live["metadata"]["managedFields"].as_array()?.iter().filter_map(|entry| entry["time"].as_str()).max()
+}
+
+fn not_there_yet(what: &str, diagnostics: Diagnostics) -> Diagnostics {
+    let path = diagnostics.iter().next().map(|diagnostic| diagnostic.path.clone()).unwrap_or_default();
+    Diagnostic::warning(
+        "Not there yet",
+        format!(
+            "{what}. That is fine if it is made in the same apply, before this object; otherwise the apply will fail."
+        ),
+    )
+    .at(path)
+    .into()
+}
+
+fn protected(what: &str, way_out: &str) -> Diagnostic {
+    Diagnostic::error(
+        "Protected against deletion",
+        format!(
+            "The plan would {what}, and with it all that it holds. {way_out} If the object is only marked as tainted, \
+             `terraform untaint` keeps it."
+        ),
+    )
+    .at(tfplugin::Path::of("deletion_protection"))
+}
+
+fn kept(path: &str) -> Diagnostic {
+    Diagnostic::warning(
+        "Value is kept on the server",
+        format!(
+            "{path} is no longer configured, but the server would lose it, or refuse to: it keeps the value that was \
+             applied last. To change it, configure another value."
+        ),
+    )
+}

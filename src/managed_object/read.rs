@@ -1,0 +1,120 @@
+//! Refresh: the attributes that are ours as they are now, and the computed ones.
+
+use serde_json::Value as Json;
+use tfplugin::private::Private;
+use tfplugin::resource::{Context, ReadRequest, ReadResponse};
+use tfplugin::{Diagnostic, Diagnostics, Value};
+
+use super::mapping::refresh;
+use super::memory::{Memory, NONCE};
+use super::ownership::{Adoption, drift};
+use super::{Managed, ManagedResource, Scene};
+use crate::managed_object::json_of;
+
+impl<M: Managed> ManagedResource<M> {
+    pub(super) async fn refresh(&self, cx: &Context, request: ReadRequest) -> ReadResponse {
+        let ReadRequest { state, private } = request;
+        if let Some(reason) = self.shared.offline_reason() {
+            let warning = Diagnostic::warning(
+                "State not refreshed",
+                format!("{reason} The objects are shown as they were at the last refresh."),
+            );
+            let diagnostics = self.shared.once("offline", warning);
+            return ReadResponse { state, private, diagnostics };
+        }
+        match self.read_live(cx, &state, private.clone()).await {
+            Ok(response) => response,
+            Err(diagnostics) => ReadResponse { state, private, diagnostics },
+        }
+    }
+
+    async fn read_live(&self, cx: &Context, state: &Value, private: Private) -> Result<ReadResponse, Diagnostics> {
+        let scene = self.scene(cx, state, "read")?;
+        let doing = format!("read {}", scene.object);
+        let found = scene.cluster.get(&scene.operation, &scene.object).await;
+        let found = found.map_err(|error| Diagnostics::from(error.to_diagnostic(&doing)))?;
+        let gone = |private| ReadResponse { state: Value::Null, private, diagnostics: Diagnostics::new() };
+        let Some(object) = found else { return Ok(gone(private)) };
+        let mut memory: Memory = private.read();
+        let live = json_of(&object);
+        let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
+        let imported = memory.applied.is_empty() && state.get("uid").is_null() && memory.nonce.is_empty();
+        match state.str_at("uid") {
+            Some(known) if known != uid => return Err(replaced(&scene, known, uid).into()),
+            // A create whose outcome was never known: the nonce tells whether it arrived.
+            None if !imported && live["metadata"]["annotations"][NONCE] != memory.nonce.as_str() => {
+                return Ok(gone(private));
+            }
+            _ => {}
+        }
+        let schema = self.managed.schema();
+        let mut diagnostics = Diagnostics::new();
+        let mut now = if imported {
+            let adoption = Adoption::of(&object, &scene.field_manager);
+            memory.adopted_from = adoption.managers();
+            let taken = super::mapping::adopt(&schema.attributes, &live, &mut |path| adoption.takes(path));
+            memory.applied = self.intent(&taken, &memory).manifest;
+            if adoption.managers().is_empty() {
+                // Ours already: the annotation of its create belongs to it.
+                memory.nonce = live["metadata"]["annotations"][NONCE].as_str().unwrap_or_default().to_owned();
+            }
+            without_nonce(taken)
+        } else {
+            let now = refresh(&schema.attributes, state, &live);
+            diagnostics.extend(drift(schema, &object, state, &now));
+            now
+        };
+        keep_computed(schema, state, &mut now);
+        diagnostics.extend(self.managed.observe(&scene, &live, &mut now, &mut memory).await);
+        if diagnostics.has_errors() {
+            return Err(diagnostics);
+        }
+        memory.was_ready |= imported || self.managed.is_protected(&now);
+        if let Some(since) = live["metadata"]["deletionTimestamp"].as_str() {
+            diagnostics.push(Diagnostic::warning(
+                "Object is being deleted",
+                format!(
+                    "{} has been marked for deletion since {since} and waits for its finalizers. It cannot be updated \
+                     any more; `terraform apply` fails until it is gone, then creates it anew.",
+                    scene.object
+                ),
+            ));
+        }
+        Ok(ReadResponse { state: now, private: Private::write(&memory), diagnostics })
+    }
+}
+
+/// The prior values of computed attributes, for the kind to overwrite: what cannot be observed now stays.
+fn keep_computed(schema: &tfplugin::schema::Schema, state: &Value, now: &mut Value) {
+    for attribute in schema.attributes.iter().filter(|attribute| !attribute.is_configurable()) {
+        now.set(attribute.name, state.get(attribute.name).clone());
+    }
+}
+
+/// The annotation of a create is the provider's, not the user's.
+fn without_nonce(mut taken: Value) -> Value {
+    let Some(annotations) = taken.get("annotations").as_object() else { return taken };
+    let mut annotations = annotations.clone();
+    annotations.remove(NONCE);
+    taken.set("annotations", if annotations.is_empty() { Value::Null } else { Value::Object(annotations) });
+    taken
+}
+
+fn replaced(scene: &Scene, known: &str, uid: &str) -> Diagnostic {
+    Diagnostic::error(
+        "Object was replaced outside Terraform",
+        format!(
+            "{} has the UID {uid}, but the state knows it as {known}: it was deleted and made again by somebody else, or \
+             the provider now points to another cluster ({}).\n\nIf the cluster is the wrong one, correct the provider \
+             block. If the new object should be managed, take the old one out of the state (`terraform state rm`) and \
+             import the new one.",
+            scene.object,
+            scene.cluster.host()
+        ),
+    )
+}
+
+/// True for an object that waits for its finalizers.
+pub(super) fn is_going(live: &Json) -> bool {
+    live["metadata"]["deletionTimestamp"].is_string()
+}

@@ -1,0 +1,54 @@
+//! Attributes that every object of the management cluster has.
+
+use tfplugin::schema::{Attribute, boolean, object, string, string_map};
+
+use crate::kamaji::{duration, names};
+
+/// `name`, `namespace` (unless the object is cluster-wide), `labels`, `annotations`.
+pub fn metadata(name: Attribute, namespace: Option<Attribute>) -> Vec<Attribute> {
+    let mut all = vec![name.json("metadata.name").required().replace("the name is the identity of the object")];
+    all.extend(namespace.map(|namespace| {
+        namespace.json("metadata.namespace").required().replace("an object cannot move between namespaces")
+    }));
+    all.push(
+        string_map("labels")
+            .json("metadata.labels")
+            .rule(names::labels())
+            .doc("Labels. Only the keys given here are managed; those of others stay as they are."),
+    );
+    all.push(
+        string_map("annotations")
+            .json("metadata.annotations")
+            .rule(names::annotations())
+            .doc("Annotations. Only the keys given here are managed; those of others stay as they are."),
+    );
+    all
+}
+
+/// `deletion_protection`, with the object's own description.
+pub fn deletion_protection(doc: &'static str) -> Attribute {
+    boolean("deletion_protection").default("true").doc(doc)
+}
+
+/// `force_conflicts`
+pub fn force_conflicts() -> Attribute {
+    boolean("force_conflicts").default("false").doc(
+        "Whether fields that another manager has claimed for good (a GitOps tool, an autoscaler) are taken over. By \
+         default such a field is an error that names the manager.",
+    )
+}
+
+/// `timeouts`, an object with one duration per operation; `defaults` are operations and their default.
+pub fn timeouts(defaults: &[(&'static str, &'static str)]) -> Attribute {
+    let each = |(operation, default): &(&'static str, &'static str)| {
+        string(operation).rule(duration::validator()).default(default).doc(match *operation {
+            "create" => "How long a create may take, with all waiting.",
+            "read" => "How long a refresh may take.",
+            "update" => "How long an update may take, with all waiting.",
+            "delete" => "How long a delete may take, until the object and what belonged to it are gone.",
+            _ => "How long it may take.",
+        })
+    };
+    object("timeouts", defaults.iter().map(each).collect())
+        .doc("How long operations may take: durations such as `90s` or `1h30m`.")
+}

@@ -1,0 +1,76 @@
+//! The provider as Terraform sees it: its block, and the objects that it offers.
+
+pub mod schema;
+mod settings;
+mod shared;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tfplugin::ephemeral::EphemeralResource;
+use tfplugin::provider::{Identity, Provider};
+use tfplugin::resource::Resource;
+use tfplugin::schema::Schema;
+use tfplugin::{Diagnostics, Value};
+
+pub use shared::Configured;
+
+use crate::datastore::DataStore;
+use crate::managed_object::ManagedResource;
+use crate::tenant_control_plane::TenantControlPlane;
+
+/// The source address; written here and nowhere else.
+pub const ADDRESS: &str = "registry.terraform.io/clastix/kamaji";
+
+/// The provider.
+pub struct KamajiProvider {
+    shared: Arc<Configured>,
+    resources: Vec<Box<dyn Resource>>,
+    ephemeral_resources: Vec<Box<dyn EphemeralResource>>,
+}
+
+impl KamajiProvider {
+    /// A provider that is not configured yet.
+    pub fn new() -> Self {
+        let shared = Arc::new(Configured::default());
+        let resources: Vec<Box<dyn Resource>> = vec![
+            Box::new(ManagedResource::new(DataStore, Arc::clone(&shared))),
+            Box::new(ManagedResource::new(TenantControlPlane, Arc::clone(&shared))),
+        ];
+        Self { shared, resources, ephemeral_resources: Vec::new() }
+    }
+}
+
+impl Default for KamajiProvider {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Provider for KamajiProvider {
+    fn identity(&self) -> Identity {
+        Identity { address: ADDRESS, version: env!("CARGO_PKG_VERSION") }
+    }
+
+    fn schema(&self) -> &Schema {
+        &schema::SCHEMA
+    }
+
+    fn resources(&self) -> Vec<&dyn Resource> {
+        self.resources.iter().map(AsRef::as_ref).collect()
+    }
+
+    fn ephemeral_resources(&self) -> Vec<&dyn EphemeralResource> {
+        self.ephemeral_resources.iter().map(AsRef::as_ref).collect()
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        settings::validate(config)
+    }
+
+    async fn configure(&self, config: Value, terraform_version: &str) -> Diagnostics {
+        tracing::debug!(terraform_version, "configuring");
+        self.shared.configure(&config, &|name| std::env::var(name).ok())
+    }
+}

@@ -1,0 +1,63 @@
+//! The table of the provider block.
+
+use std::sync::LazyLock;
+
+use tfplugin::schema::{Schema, boolean, string};
+
+use crate::kamaji::names;
+
+/// Who owns the fields that this provider writes, unless the configuration says otherwise.
+pub const FIELD_MANAGER: &str = "terraform-provider-kamaji";
+
+/// The schema.
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+    version: 0,
+    description: "Manages hosted Kubernetes control planes with [Kamaji](https://kamaji.clastix.io).\n\nThe provider \
+                  talks to the API of the management cluster, in which Kamaji runs. The cluster must be named: by a \
+                  kubeconfig (`config_path` or `kubeconfig`), by `host` and credentials, by `in_cluster`, or by the \
+                  environment variables of the hashicorp/kubernetes provider. Nothing is guessed.",
+    attributes: vec![
+        string("config_path").doc("Path of a kubeconfig; `~` is the home directory. Environment: `KUBE_CONFIG_PATH`."),
+        string("config_context").doc("Context in the kubeconfig; its current one by default. Environment: `KUBE_CTX`."),
+        string("kubeconfig").sensitive().doc("Text of a kubeconfig, YAML."),
+        string("host").doc("URL of the API server, `https://host:port`. Environment: `KUBE_HOST`."),
+        string("token").sensitive().doc("Bearer token. Environment: `KUBE_TOKEN`."),
+        string("client_certificate").doc("Client certificate, PEM. Environment: `KUBE_CLIENT_CERT_DATA`."),
+        string("client_key")
+            .sensitive()
+            .doc("Private key of the client certificate, PEM. Environment: `KUBE_CLIENT_KEY_DATA`."),
+        string("cluster_ca_certificate").doc(
+            "Certificate of the CA that signed the API server's certificate, PEM. Environment: \
+             `KUBE_CLUSTER_CA_CERT_DATA`.",
+        ),
+        boolean("insecure").default("false").doc(
+            "Whether any certificate of the API server is accepted. Only for tests. Environment: `KUBE_INSECURE`.",
+        ),
+        string("tls_server_name").doc(
+            "Name that the API server's certificate must hold, if not that of the host. Environment: \
+             `KUBE_TLS_SERVER_NAME`.",
+        ),
+        boolean("in_cluster")
+            .default("false")
+            .doc("Whether Terraform runs in a pod of the management cluster and uses the pod's service account."),
+        string("field_manager").default(FIELD_MANAGER).rule(names::field_manager()).doc(
+            "Name under which the provider owns the fields that it writes (server-side apply). Give each configuration \
+             that shares objects its own name.",
+        ),
+        boolean("offline").default("false").doc(
+            "Whether plans are made without asking the management cluster: the state is shown as it was at the last \
+             refresh, and an apply fails.",
+        ),
+    ],
+});
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn core_accepts_the_schema() {
+        assert_eq!(
+            tfplugin::schema::check::check(tfplugin::schema::ObjectKind::Provider, &super::SCHEMA),
+            Vec::<String>::new()
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! `kamaji_tenant_control_plane`.
+
+mod observe;
+mod remove;
+mod review;
+pub mod schema;
+mod settle;
+mod validate;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use tfplugin::resource::Plan;
+use tfplugin::schema::Schema;
+use tfplugin::{Diagnostic, Diagnostics, Value};
+
+use crate::managed_object::memory::Memory;
+use crate::managed_object::{Managed, Scene, Unsettled};
+use crate::management_cluster::Kind;
+
+/// The kind behind `kamaji_tenant_control_plane`.
+pub struct TenantControlPlane;
+
+#[async_trait]
+impl Managed for TenantControlPlane {
+    fn type_name(&self) -> &'static str {
+        "kamaji_tenant_control_plane"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::TenantControlPlane
+    }
+
+    fn schema(&self) -> &'static Schema {
+        &schema::SCHEMA
+    }
+
+    /// The webhook fills these on create only; an apply that drops them loses them, or is denied.
+    fn kept(&self) -> &'static [&'static str] {
+        &[
+            "spec.dataStore",
+            "spec.dataStoreSchema",
+            "spec.dataStoreUsername",
+            "spec.networkProfile.serviceCidr",
+            "spec.networkProfile.serviceCidrs",
+            "spec.networkProfile.podCidr",
+            "spec.networkProfile.podCidrs",
+            "spec.networkProfile.dnsServiceIPs",
+        ]
+    }
+
+    fn validate(&self, config: &Value) -> Diagnostics {
+        validate::validate(config)
+    }
+
+    fn review(&self, prior: &Value, config: &Value, plan: &mut Plan) {
+        review::review(prior, config, plan);
+    }
+
+    async fn observe(&self, scene: &Scene, live: &Json, state: &mut Value, memory: &mut Memory) -> Diagnostics {
+        observe::observe(scene, live, state, memory).await
+    }
+
+    async fn settle(&self, scene: &Scene, planned: &Value, written: Json) -> Result<Json, Box<Unsettled>> {
+        settle::settle(scene, planned, written).await
+    }
+
+    fn is_protected(&self, state: &Value) -> bool {
+        state.get("installed_version").is_set()
+    }
+
+    async fn leave_nothing(&self, scene: &Scene) -> Result<(), Diagnostic> {
+        remove::leave_nothing(scene).await
+    }
+
+    async fn explain_stuck_delete(&self, scene: &Scene, last: &Json) -> String {
+        remove::explain(scene, last).await
+    }
+}

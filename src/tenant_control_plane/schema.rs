@@ -1,0 +1,262 @@
+//! The table of `kamaji_tenant_control_plane`: every attribute once, from which everything else is derived.
+//!
+//! Names and nesting are those of the TenantControlPlane CRD in snake_case, with `spec` dissolved to the top level, so
+//! that Kamaji's documentation transfers by eye. Spec attributes are optional and nothing else: null means "not ours".
+
+mod addons;
+mod control_plane;
+mod network_profile;
+
+use std::sync::LazyLock;
+
+use tfplugin::Value;
+use tfplugin::schema::{
+    Attribute, Empty, Problem, RecomputedBy, Schema, Validator, number, object, string, string_list, string_map,
+};
+
+use crate::kamaji::{names, version};
+use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, timeouts};
+
+/// The schema.
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+    version: 0,
+    description: "A tenant control plane: a Kubernetes API server, controller manager and scheduler that Kamaji runs as \
+                  pods in the management cluster.\n\nThe apply returns when the level of `wait_for` is reached. \
+                  Attributes that are left out stay under the control of Kamaji and of whoever else manages the \
+                  object; what is in force is shown in `effective`.",
+    attributes: attributes(),
+});
+
+fn attributes() -> Vec<Attribute> {
+    let mut all = metadata(
+        string("name").rule(names::dns1035_label()).doc(
+            "Name of the TenantControlPlane, and of its Deployment, Service and Secrets in the management cluster: a \
+             letter, then letters, digits and `-`, at most 63 characters.",
+        ),
+        Some(string("namespace").rule(names::dns1123_label()).doc(
+            "Namespace of the management cluster in which the control plane runs. It must exist; a namespace that is \
+             made in the same apply is fine.",
+        )),
+    );
+    all.extend(spec());
+    all.extend(settings());
+    all.extend(observed());
+    all
+}
+
+fn spec() -> Vec<Attribute> {
+    vec![
+        string("data_store").json("spec.dataStore").rule(names::data_store_name()).doc(
+            "Name of the DataStore that holds the tenant's data. Without it Kamaji takes its own default. A change \
+             migrates the data to another DataStore of the same driver; the tenant is read-only meanwhile. Once given \
+             it is kept on the server even if it is left out again.",
+        ),
+        string("data_store_schema")
+            .json("spec.dataStoreSchema")
+            .since("edge-24.10.1")
+            .replace(
+                "the name of the database or key prefix is fixed at creation; the tenant's data stays in the old one",
+            )
+            .doc(
+                "Name of the database, key prefix or bucket in the DataStore. Kamaji chooses a unique one by default.",
+            ),
+        string("data_store_username")
+            .json("spec.dataStoreUsername")
+            .since("edge-25.7.5")
+            .replace("the user of the DataStore is fixed at creation")
+            .doc(
+                "User that Kamaji makes in the DataStore for this tenant. Needed with MySQL, whose user names have at \
+                 most 32 characters while Kamaji's own choice has 36.",
+            ),
+        control_plane::attribute(),
+        object(
+            "kubernetes",
+            vec![
+                string("version")
+                    .json("version")
+                    .required()
+                    .rule(version::validator())
+                    .canonical(version::canonical_value)
+                    .doc(
+                        "Kubernetes version of the tenant, `v1.30.2`. Upgrades go one minor at a time; the nodes are \
+                         not upgraded. Downgrades of the minor are refused.",
+                    ),
+                object(
+                    "kubelet",
+                    vec![
+                        string("cgroupfs")
+                            .json("cgroupfs")
+                            .rule(Validator::one_of(&["systemd", "cgroupfs"]))
+                            .doc("Cgroup driver of the tenant's kubelets, written to their shared configuration."),
+                        string_list("preferred_address_types")
+                            .json("preferredAddressTypes")
+                            .canonical(sorted)
+                            .rule(Validator::each(Validator::one_of(&[
+                                "Hostname",
+                                "InternalIP",
+                                "ExternalIP",
+                                "InternalDNS",
+                                "ExternalDNS",
+                            ])))
+                            .rule(not_empty("Kamaji's default would come back"))
+                            .doc(
+                                "Kinds of node addresses that the API server tries, in this order, when it connects \
+                                 to a kubelet. A change restarts the control plane pods.",
+                            ),
+                    ],
+                )
+                .json("kubelet")
+                .empty(Empty::Always)
+                .doc("Settings of the tenant's kubelets."),
+            ],
+        )
+        .json("spec.kubernetes")
+        .required()
+        .doc("Version and settings of Kubernetes."),
+        network_profile::attribute(),
+        addons::attribute(),
+    ]
+}
+
+/// The order of a CRD list of type `set` is the server's.
+fn sorted(value: &Value) -> Value {
+    let mut items: Vec<&str> = value.as_list().unwrap_or_default().iter().filter_map(Value::as_str).collect();
+    items.sort_unstable();
+    Value::strings(items)
+}
+
+fn not_empty(consequence: &'static str) -> Validator {
+    Validator::new("at least one entry", move |value| match value.as_list() {
+        Some([]) => Err(Problem::new(
+            "Empty list not possible",
+            format!(
+                "An empty list cannot be kept: {consequence}. Leave the attribute out, or give at least one entry."
+            ),
+        )),
+        _ => Ok(()),
+    })
+}
+
+/// What only the provider knows. Null is the default in code, never stored.
+fn settings() -> Vec<Attribute> {
+    vec![
+        string("wait_for")
+            .default("ready")
+            .rule(Validator::one_of(&["accepted", "provisioned", "ready", "reachable"]))
+            .doc(
+                "What create and update wait for. `accepted`: the management API took the object. `provisioned`: the \
+             endpoint and the kubeconfig Secret exist. `ready` (the default): Kamaji reports the wanted version as \
+             ready and every pod passes its probes. `reachable`: the tenant's API also answers from where Terraform \
+             runs; for configurations that use the tenant in the same apply.",
+            ),
+        deletion_protection(
+            "While true (the default), plans that would delete or replace the control plane are refused. A control \
+             plane that never became ready is not protected.",
+        ),
+        force_conflicts(),
+        timeouts(&[("create", "20m"), ("read", "1m"), ("update", "20m"), ("delete", "10m")]),
+    ]
+}
+
+/// The attributes whose change can move the endpoint.
+const ENDPOINT: RecomputedBy = RecomputedBy::Change(&[
+    "control_plane.service.service_type",
+    "control_plane.ingress",
+    "network_profile.address",
+    "network_profile.advertise_address",
+    "network_profile.port",
+]);
+
+fn observed() -> Vec<Attribute> {
+    vec![
+        string("id").computed(RecomputedBy::Nothing).doc("`namespace/name`, also the import id."),
+        string("uid").computed(RecomputedBy::Nothing).doc("UID of the object."),
+        object(
+            "endpoint",
+            vec![
+                string("host").computed(ENDPOINT).doc("Host name or IP address."),
+                number("port").computed(ENDPOINT).doc("TCP port."),
+                string("url").computed(ENDPOINT).doc("`https://host:port`."),
+            ],
+        )
+        .computed(ENDPOINT)
+        .doc("Where the tenant's API answers, as its own kubeconfig has it. Null until it is known."),
+        string("cluster_ca_certificate")
+            .computed(RecomputedBy::Nothing)
+            .doc("Certificate of the tenant's cluster CA, PEM. Null until it is issued."),
+        string("ca_cert_hash")
+            .computed(RecomputedBy::Nothing)
+            .doc("Pin of the cluster CA's public key in the form of kubeadm: `sha256:` and 64 hexadecimal digits."),
+        string("status")
+            .computed(RecomputedBy::AnyChange)
+            .doc("Status as Kamaji reports it: `Provisioning`, `Ready`, `Upgrading`, `Migrating`, `NotReady`, …"),
+        string("installed_version")
+            .computed(RecomputedBy::Change(&["kubernetes.version"]))
+            .doc("Kubernetes version that is rolled out; null until the first pods are ready."),
+        object(
+            "secret_names",
+            vec![
+                string("admin_kubeconfig")
+                    .computed(RecomputedBy::Nothing)
+                    .doc("Secret with the kubeconfigs `admin.conf`, `super-admin.conf` and their in-cluster forms."),
+                string("ca").computed(RecomputedBy::Nothing).doc("Secret with the cluster CA and its key."),
+            ],
+        )
+        .computed(RecomputedBy::Nothing)
+        .doc("Names of the Secrets in the namespace of the control plane. Their content is never in the state."),
+        effective(),
+    ]
+}
+
+fn effective() -> Attribute {
+    const BY: RecomputedBy =
+        RecomputedBy::Change(&["data_store", "network_profile", "control_plane.deployment.replicas"]);
+    object(
+        "effective",
+        vec![
+            string("data_store").computed(BY).doc("DataStore in use."),
+            number("replicas").computed(BY).doc("Wanted number of control plane pods."),
+            number("port").computed(BY).doc("Port of the API server."),
+            string("cluster_domain").computed(BY).doc("DNS domain of the tenant."),
+            string_list("service_cidrs").computed(BY).doc("Service networks."),
+            string_list("pod_cidrs").computed(BY).doc("Pod networks."),
+            string_list("dns_service_ips").computed(BY).doc("Addresses of the tenant's DNS service."),
+        ],
+    )
+    .computed(BY)
+    .doc("What is in force, whoever set it: the configuration, Kamaji's defaults, an autoscaler.")
+}
+
+/// Labels and annotations that Kamaji merges into an object it makes.
+fn additional_metadata(of: &'static str) -> Attribute {
+    object(
+        "additional_metadata",
+        vec![
+            string_map("labels").json("labels").doc("Labels to add. Keys that are removed here stay on the object."),
+            string_map("annotations")
+                .json("annotations")
+                .doc("Annotations to add. Keys that are removed here stay on the object."),
+        ],
+    )
+    .json("additionalMetadata")
+    .doc(of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn core_accepts_the_schema() {
+        assert_eq!(
+            tfplugin::schema::check::check(tfplugin::schema::ObjectKind::Resource, &SCHEMA),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn the_same_address_types_in_another_order_mean_the_same() {
+        let attribute = SCHEMA.attribute("kubernetes.kubelet.preferred_address_types").expect("in the table");
+        assert!(attribute.means_the_same(&Value::strings(["A", "B"]), &Value::strings(["B", "A"])));
+    }
+}
