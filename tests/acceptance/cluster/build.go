@@ -1,3 +1,5 @@
+// Building programs from their Go modules into a cache.
+
 package main
 
 import (

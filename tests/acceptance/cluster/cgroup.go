@@ -1,3 +1,5 @@
+// Control groups: every process of the cluster is in one, so that none is missed.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// Ending everything, and finding what is still there.
+
 package main
 
 import (
@@ -126,17 +128,16 @@ func findLeftovers(s *Settings) []string {
 			left = append(left, "route "+r)
 		}
 	}
-	left = append(left, namespacesOfOurs(s)...)
+	left = append(left, namespacesOfOurs()...)
 	if entries, err := os.ReadDir(s.State); err == nil && len(entries) > 0 {
 		left = append(left, "state directory "+s.State)
 	}
 	return left
 }
 
-// namespacesOfOurs lists network namespaces outside the machines' file systems
-// that were made by the cluster. The machines make none there, so any is a
-// fault: one that is mounted below the state, or that has our device's peer.
-func namespacesOfOurs(s *Settings) []string {
+// namespacesOfOurs lists network namespaces with a name on the host in which our
+// management node has its address. The machines make none there: any is a fault.
+func namespacesOfOurs() []string {
 	var found []string
 	entries, _ := os.ReadDir("/run/netns")
 	for _, e := range entries {

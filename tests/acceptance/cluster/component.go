@@ -1,3 +1,5 @@
+// Stopping and starting single components, for tests of failures.
+
 package main
 
 import (

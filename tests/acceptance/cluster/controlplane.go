@@ -1,3 +1,5 @@
+// The Kubernetes control plane of the management cluster.
+
 package main
 
 import (

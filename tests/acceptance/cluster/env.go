@@ -1,3 +1,5 @@
+// Facts about the cluster for shells.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The etcd servers: the management API's and the tenants'.
+
 package main
 
 import (

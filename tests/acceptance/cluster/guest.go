@@ -1,3 +1,5 @@
+// The small system software of a worker machine: kubeadm, kubelet unit, systemctl.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// Kamaji: definitions, data stores, manager, webhooks.
+
 package main
 
 import (

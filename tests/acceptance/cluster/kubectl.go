@@ -1,3 +1,5 @@
+// Talking to the management cluster, or to the one of KUBECONFIG.
+
 package main
 
 import (

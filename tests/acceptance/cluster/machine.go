@@ -1,3 +1,5 @@
+// Machines as seen from the host: making, asking, entering, ending one.
+
 package main
 
 import (

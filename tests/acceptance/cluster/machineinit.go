@@ -1,3 +1,5 @@
+// The first process of a machine.
+
 package main
 
 import (

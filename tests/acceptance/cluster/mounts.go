@@ -1,3 +1,5 @@
+// Mounts of the host: reading the table, and undoing what is below a directory.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The network between host, management node and workers.
+
 package main
 
 import (
@@ -8,7 +10,7 @@ import (
 	"strings"
 )
 
-// command runs a program of the host and returns what it printed.
+// hostCommand runs a program of the host and returns what it printed.
 func hostCommand(args ...string) (string, error) {
 	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
 	if err != nil {

@@ -1,3 +1,5 @@
+// What makes a machine a node: container runtime, its network, kubelet, kube-proxy.
+
 package main
 
 import (

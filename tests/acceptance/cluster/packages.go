@@ -1,3 +1,5 @@
+// Debian packages that the machines need.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// Processes: naming one so that a pid that is used again is never taken for it.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The root file system of a machine.
+
 package main
 
 import (

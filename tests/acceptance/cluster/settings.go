@@ -1,3 +1,5 @@
+// Settings: what the environment says, and the addresses that are fixed.
+
 package main
 
 import (

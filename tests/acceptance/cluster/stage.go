@@ -1,3 +1,5 @@
+// Stages of a command, with their time and memory.
+
 package main
 
 import (

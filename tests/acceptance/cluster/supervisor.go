@@ -1,3 +1,5 @@
+// Starting, restarting and reaping processes inside a machine.
+
 package main
 
 import (

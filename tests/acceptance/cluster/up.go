@@ -1,3 +1,5 @@
+// Bringing the cluster up and down, and looking at it.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// User data: reading it, and doing what it asks for inside a worker machine.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// Waiting for conditions, with deadlines and reasons.
+
 package main
 
 import (

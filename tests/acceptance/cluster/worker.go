@@ -1,3 +1,5 @@
+// Worker machines: booting, entering, ending one.
+
 package main
 
 import (
