@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a network or a file. Kubernetes objects come in as JSON, times and random bytes as
 //! arguments; what is wrong goes out as a [`tfplugin::schema::Problem`].
 
+pub mod bootstrap_token;
 pub mod certificate;
 pub mod datastore;
 pub mod diagnosis;

@@ -1,0 +1,413 @@
+//! Bootstrap tokens: the credential that lets a machine join a tenant, and the Secret that makes it valid.
+//!
+//! Kamaji makes none. A token is one Secret in the tenant's `kube-system`; controllers in the tenant sign
+//! `cluster-info` with it and remove it when it has expired.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tfplugin::schema::Problem;
+
+/// The namespace that the API server and the controllers look in.
+pub const NAMESPACE: &str = "kube-system";
+
+/// The type of the Secret; it cannot be changed later.
+pub const SECRET_TYPE: &str = "bootstrap.kubernetes.io/token";
+
+/// The group that Kamaji's and kubeadm's RBAC lets join nodes and read `kubelet-config`.
+pub const DEFAULT_GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
+
+const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+const ID_LENGTH: usize = 6;
+const SECRET_LENGTH: usize = 16;
+
+/// A token: a public id and a secret. Debug output shows the id alone.
+#[derive(Clone, Debug)]
+pub struct BootstrapToken {
+    id: String,
+    secret: SecretString,
+}
+
+impl BootstrapToken {
+    /// Draws a token. `fill` fills a buffer with random bytes of a cryptographic generator.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub fn generate<E>(mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
+        let id = draw(ID_LENGTH, &mut fill)?;
+        let secret = draw(SECRET_LENGTH, &mut fill)?;
+        Ok(Self { id, secret: secret.into() })
+    }
+
+    /// The public part, six characters.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The confidential part, sixteen characters.
+    pub fn secret(&self) -> &SecretString {
+        &self.secret
+    }
+
+    /// Both with a dot between, as kubeadm takes it.
+    pub fn token(&self) -> SecretString {
+        format!("{}.{}", self.id, self.secret.expose_secret()).into()
+    }
+
+    /// The name of the Secret; one that disagrees with the id inside makes the token invalid.
+    pub fn secret_name(&self) -> String {
+        format!("bootstrap-token-{}", self.id)
+    }
+
+    /// The key in `kube-public/cluster-info` that says that a joining machine can verify the tenant with this token.
+    pub fn signature_key(&self) -> String {
+        format!("jws-kubeconfig-{}", self.id)
+    }
+
+    /// True for the token out of kubeadm's documentation, which Kamaji before edge-25.03.1 leaves in every new tenant for
+    /// a day. Everybody knows it.
+    pub fn is_public_knowledge(&self) -> bool {
+        self.id == "abcdef" && self.secret.expose_secret() == "0123456789abcdef"
+    }
+}
+
+/// Uniform over the 36 characters: bytes that would favour the first ones are drawn again.
+fn draw<E>(length: usize, fill: &mut impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<String, E> {
+    const FAIR: u8 = 252;
+    let mut text = String::with_capacity(length);
+    let mut bytes = [0_u8; 32];
+    while text.len() < length {
+        fill(&mut bytes)?;
+        let fair = bytes.iter().filter(|&&byte| byte < FAIR);
+        text.extend(fair.map(|byte| char::from(ALPHABET[usize::from(byte % 36)])).take(length - text.len()));
+    }
+    Ok(text)
+}
+
+fn has_form(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| ALPHABET.contains(&byte))
+}
+
+/// Reads `id.secret`. The error does not repeat the text.
+impl FromStr for BootstrapToken {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        match text.split_once('.') {
+            Some((id, secret)) if has_form(id, ID_LENGTH) && has_form(secret, SECRET_LENGTH) => {
+                Ok(Self { id: id.to_owned(), secret: secret.to_owned().into() })
+            }
+            _ => Err(Problem::new(
+                "Not a bootstrap token",
+                "A bootstrap token is six characters, a dot and sixteen characters, of lower-case letters and digits.",
+            )),
+        }
+    }
+}
+
+/// What is said about a token in its Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// The end of its life; [`None`] for none.
+    pub expiration: Option<Timestamp>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Groups beside [`DEFAULT_GROUP`]; each begins with `system:bootstrappers:`.
+    pub extra_groups: Vec<String>,
+    /// Labels of the Secret.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the Secret.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// An expiration as every reader of it parses it: whole seconds and a literal `Z`. (An unreadable one counts as expired.)
+pub fn expiration_text(expiration: Timestamp) -> String {
+    expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Whether a group may stand in a token. One that may not makes the whole token invalid.
+///
+/// # Errors
+/// Not of the form `system:bootstrappers:…`.
+pub fn check_group(group: &str) -> Result<(), Problem> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let good = group.strip_prefix("system:bootstrappers:").is_some_and(|rest| {
+        (1..=256).contains(&rest.len())
+            && rest.bytes().all(|byte| allowed(byte) || byte == b':' || byte == b'-')
+            && rest.bytes().last().is_some_and(allowed)
+    });
+    if good {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "Bootstrap group is not valid",
+        format!(
+            "{group:?} cannot be a group of a bootstrap token: write \"system:bootstrappers:\" and then lower-case letters, \
+             digits, \":\" and \"-\"."
+        ),
+    ))
+}
+
+/// The Secret to create in the tenant. It holds the token.
+pub fn secret_object(token: &BootstrapToken, terms: &Terms) -> Value {
+    let groups: Vec<&str> =
+        std::iter::once(DEFAULT_GROUP).chain(terms.extra_groups.iter().map(String::as_str)).collect();
+    let mut data = json!({
+        "token-id": token.id,
+        "token-secret": token.secret.expose_secret(),
+        "usage-bootstrap-authentication": "true",
+        "usage-bootstrap-signing": "true",
+        "auth-extra-groups": groups.join(","),
+    });
+    if let Some(expiration) = terms.expiration {
+        data["expiration"] = expiration_text(expiration).into();
+    }
+    if let Some(description) = &terms.description {
+        data["description"] = description.as_str().into();
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": token.secret_name(),
+            "namespace": NAMESPACE,
+            "labels": terms.labels,
+            "annotations": terms.annotations,
+        },
+        "type": SECRET_TYPE,
+        "stringData": data,
+    })
+}
+
+/// The end of a token's life as its Secret says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiration {
+    /// It has none.
+    Never,
+    /// At this time.
+    At(Timestamp),
+    /// The text is no time; Kubernetes counts it as expired.
+    Unreadable,
+}
+
+/// A token as it was found in the tenant.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The token.
+    pub token: BootstrapToken,
+    /// The end of its life.
+    pub expiration: Expiration,
+    /// True if it can be used for authentication and for signing: both are needed to join by token.
+    pub can_join: bool,
+    /// Free text.
+    pub description: Option<String>,
+    /// Groups that its holder is in, beside `system:bootstrappers`.
+    pub groups: Vec<String>,
+}
+
+impl Found {
+    /// True if Kubernetes refuses the token at that time.
+    pub fn expired(&self, now: Timestamp) -> bool {
+        match self.expiration {
+            Expiration::Never => false,
+            Expiration::At(end) => end <= now,
+            Expiration::Unreadable => true,
+        }
+    }
+}
+
+/// Reads a token Secret as the API returns it.
+///
+/// # Errors
+/// Another type of Secret; a name, id or secret that makes the token invalid. The secret is not repeated.
+pub fn read_secret(object: &Value) -> Result<Found, Problem> {
+    let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let invalid = |why: &str| Problem::new("Bootstrap token is not valid", format!("Secret {NAMESPACE}/{name} {why}."));
+    if object.get("type").and_then(Value::as_str) != Some(SECRET_TYPE) {
+        return Err(invalid(&format!("is not of type {SECRET_TYPE}")));
+    }
+    let text = |key: &str| -> Option<String> {
+        if let Some(plain) = object.pointer("/stringData").and_then(|data| data.get(key)?.as_str()) {
+            return Some(plain.to_owned());
+        }
+        let encoded = object.pointer("/data").and_then(|data| data.get(key)?.as_str())?;
+        String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
+    };
+    let (id, secret) = (text("token-id").unwrap_or_default(), text("token-secret").unwrap_or_default());
+    let token: BootstrapToken =
+        format!("{id}.{secret}").parse().map_err(|_| invalid("has a token-id or token-secret of another form"))?;
+    if token.secret_name() != name {
+        return Err(invalid("has another token-id than its name says"));
+    }
+    let expiration = match text("expiration").filter(|text| !text.is_empty()) {
+        None => Expiration::Never,
+        Some(text) => text.parse().map_or(Expiration::Unreadable, Expiration::At),
+    };
+    let usage = |name: &str| text(&format!("usage-bootstrap-{name}")).as_deref() == Some("true");
+    let groups = text("auth-extra-groups").unwrap_or_default();
+    Ok(Found {
+        token,
+        expiration,
+        can_join: usage("authentication") && usage("signing"),
+        description: text("description"),
+        groups: groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    const PLACEHOLDER: &str = "abcdef.0123456789abcdef";
+
+    fn token(text: &str) -> BootstrapToken {
+        text.parse().unwrap()
+    }
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// As the API returns it: base64 under `data`.
+    fn stored(mut object: Value) -> Value {
+        let plain = object.as_object_mut().unwrap().remove("stringData").unwrap();
+        let encoded = plain.as_object().unwrap().iter().map(|(k, v)| (k.clone(), STANDARD.encode(v.as_str().unwrap())));
+        object["data"] = encoded.map(|(key, value)| (key, Value::from(value))).collect();
+        object
+    }
+
+    #[rstest]
+    #[case("abcdef.0123456789abcdef", true)]
+    #[case("ABCDEF.0123456789abcdef", false)]
+    #[case("abcde.0123456789abcdef", false)]
+    #[case("abcdef.0123456789abcde", false)]
+    #[case("abcdef.0123456789abcdef\n", false)]
+    #[case("abcdef0123456789abcdef", false)]
+    #[case("äbcde.0123456789abcdef", false)]
+    #[case("", false)]
+    fn a_token_has_six_and_sixteen_characters(#[case] text: &str, #[case] good: bool) {
+        assert_eq!(text.parse::<BootstrapToken>().is_ok(), good);
+    }
+
+    #[test]
+    fn the_secret_object_is_what_kubernetes_reads() {
+        let terms = Terms {
+            expiration: Some(time("2026-01-02T03:04:05.678Z")),
+            description: Some("pool a".to_owned()),
+            extra_groups: vec!["system:bootstrappers:pool-a".to_owned()],
+            labels: [("example.com/pool".to_owned(), "a".to_owned())].into(),
+            ..Terms::default()
+        };
+        let wanted = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "bootstrap.kubernetes.io/token",
+            "metadata": {"name": "bootstrap-token-abcdef", "namespace": "kube-system", "labels": {"example.com/pool": "a"}, "annotations": {}},
+            "stringData": {
+                "token-id": "abcdef", "token-secret": "0123456789abcdef", "expiration": "2026-01-02T03:04:05Z",
+                "description": "pool a", "usage-bootstrap-authentication": "true", "usage-bootstrap-signing": "true",
+                "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token,system:bootstrappers:pool-a",
+            },
+        });
+        assert_eq!(secret_object(&token(PLACEHOLDER), &terms), wanted);
+    }
+
+    #[rstest]
+    #[case::before("2026-01-02T03:04:04Z", false)]
+    #[case::at_the_end("2026-01-02T03:04:05Z", true)]
+    fn a_token_expires_at_its_expiration(#[case] now: &str, #[case] expired: bool) {
+        let terms = Terms { expiration: Some(time("2026-01-02T03:04:05Z")), ..Terms::default() };
+        let found = read_secret(&stored(secret_object(&token(PLACEHOLDER), &terms))).unwrap();
+        assert_eq!(found.expired(time(now)), expired);
+        assert!(found.can_join);
+        assert_eq!(found.groups, [DEFAULT_GROUP]);
+    }
+
+    #[rstest]
+    #[case::none(None, Expiration::Never)]
+    #[case::empty(Some(""), Expiration::Never)]
+    #[case::offset(Some("2026-01-02T04:04:05+01:00"), Expiration::At(Timestamp::from_second(1_767_323_045).unwrap()))]
+    #[case::unreadable(Some("tomorrow"), Expiration::Unreadable)]
+    fn an_expiration_that_cannot_be_read_counts_as_past(#[case] text: Option<&str>, #[case] wanted: Expiration) {
+        let mut object = secret_object(&token(PLACEHOLDER), &Terms::default());
+        if let Some(text) = text {
+            object["stringData"]["expiration"] = text.into();
+        }
+        assert_eq!(read_secret(&object).unwrap().expiration, wanted);
+    }
+
+    #[rstest]
+    #[case::type_("/type", json!("Opaque"))]
+    #[case::name("/metadata/name", json!("bootstrap-token-zzzzzz"))]
+    #[case::id("/stringData/token-id", json!("x"))]
+    #[case::missing_secret("/stringData/token-secret", json!(null))]
+    fn a_secret_that_kubernetes_would_refuse_is_refused(#[case] pointer: &str, #[case] value: Value) {
+        let mut object = secret_object(&token("abcdef.plantedplantedpl"), &Terms::default());
+        *object.pointer_mut(pointer).unwrap() = value;
+        let problem = read_secret(&object).unwrap_err();
+        assert!(!problem.detail.contains("planted"), "{}", problem.detail);
+    }
+
+    #[rstest]
+    #[case("system:bootstrappers:kubeadm:default-node-token", true)]
+    #[case("system:bootstrappers:a", true)]
+    #[case("system:bootstrappers:", false)]
+    #[case("system:bootstrappers:a-", false)]
+    #[case("system:bootstrappers:A", false)]
+    #[case("system:masters", false)]
+    fn a_group_begins_with_system_bootstrappers(#[case] group: &str, #[case] good: bool) {
+        assert_eq!(check_group(group).is_ok(), good);
+    }
+
+    #[test]
+    fn the_token_of_the_documentation_is_recognised() {
+        assert!(token(PLACEHOLDER).is_public_knowledge());
+        assert!(!token("abcdef.0123456789abcdee").is_public_knowledge());
+    }
+
+    #[test]
+    fn the_secret_does_not_show_in_debug_output() {
+        assert!(!format!("{:?}", token("abcdef.plantedplantedpl")).contains("planted"));
+    }
+
+    #[test]
+    fn a_failing_generator_is_an_error() {
+        assert!(BootstrapToken::generate(|_| Err("no entropy")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_random_bytes_make_a_well_formed_token(seed in any::<u64>()) {
+            let mut state = seed;
+            let token = BootstrapToken::generate(|bytes: &mut [u8]| {
+                for byte in bytes {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    *byte = state.to_be_bytes()[0];
+                }
+                Ok::<(), Infallible>(())
+            }).unwrap();
+            let text = token.token();
+            let read: BootstrapToken = text.expose_secret().parse().unwrap();
+            prop_assert_eq!(read.id(), token.id());
+        }
+    }
+
+    #[test]
+    fn bytes_that_would_favour_some_characters_are_drawn_again() {
+        let mut calls = 0_u8;
+        let token = BootstrapToken::generate(|bytes: &mut [u8]| {
+            calls += 1;
+            bytes.fill(if calls == 1 { 255 } else { 35 });
+            Ok::<(), Infallible>(())
+        });
+        assert_eq!(token.unwrap().token().expose_secret(), "zzzzzz.zzzzzzzzzzzzzzzz");
+    }
+}
