@@ -1,13 +1,11 @@
 //! The API of the management cluster: the few verbs that the provider uses, with one way to fail.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
 use k8s_openapi::api::core::v1::Event;
 use kube::api::{DeleteParams, DynamicObject, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request;
-use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -15,6 +13,7 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use super::classify::Asked;
 use super::error::{ApiError, chain};
+use super::exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 use super::kind::{Kind, ObjectRef};
 use super::operation::Operation;
 use super::transport::{Answer, Call, auth_failure};
@@ -35,75 +34,6 @@ struct Inner {
     config: Option<kube::Config>,
     client: OnceCell<Result<kube::Client, ApiError>>,
     in_flight: Semaphore,
-}
-
-/// What a server-side apply says about itself.
-#[derive(Clone, Debug)]
-pub struct ApplyOptions {
-    /// Who owns the fields.
-    pub field_manager: String,
-    /// Takes fields from other managers.
-    pub force: bool,
-    /// Admission and validation run, nothing is stored.
-    pub dry_run: bool,
-}
-
-/// The outcome of a write.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// The object as it is now.
-    pub object: DynamicObject,
-    /// What the API server warns of (`Warning` headers).
-    pub warnings: Vec<String>,
-}
-
-/// A change that is no server-side apply.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// A merge patch (RFC 7386): null removes.
-    Merge(Value),
-    /// A JSON patch (RFC 6902): a list of operations. Not sent again after a lost answer.
-    Json(Value),
-}
-
-/// What happens to the objects that a deleted one owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Propagation {
-    /// They go first; the object stays until then.
-    Foreground,
-    /// They go after it.
-    Background,
-}
-
-/// The outcome of a delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
-    /// No object with that uid exists any more.
-    Gone,
-    /// It is marked and waits for its finalizers.
-    Going,
-}
-
-/// A Secret. Its values are shown by no formatter.
-#[derive(Clone, Debug)]
-pub struct SecretData {
-    /// The `type`: `Opaque`.
-    pub kind: String,
-    /// Changes with every write.
-    pub resource_version: String,
-    data: BTreeMap<String, SecretSlice<u8>>,
-}
-
-impl SecretData {
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&[u8]> {
-        self.data.get(key).map(|value| value.expose_secret())
-    }
-
-    /// The keys.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.data.keys().map(String::as_str)
-    }
 }
 
 impl ManagementCluster {

@@ -9,12 +9,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderValue, Uri};
-use kube::config::{AuthInfo, Cluster, ExecInteractiveMode, Kubeconfig};
+use kube::config::AuthInfo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::kubeconfig::{self, Chosen};
+use super::kubeconfig;
 use super::proxy;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -174,12 +174,12 @@ pub fn load(credentials: &Credentials, variables: &Variables<'_>) -> Result<kube
         Source::Files { paths, context } => {
             let paths: Vec<PathBuf> = paths.iter().map(|path| expand_home(path, variables)).collect();
             let (kubeconfig, origin) = kubeconfig::read_files(&paths)?;
-            from_kubeconfig(kubeconfig, context.as_deref(), &origin, Setting::ConfigPath)?
+            kubeconfig::config_of(kubeconfig, context.as_deref(), &origin, Setting::ConfigPath)?
         }
         Source::Text { kubeconfig, context } => {
             let origin = "the text in `kubeconfig`";
             let kubeconfig = kubeconfig::read_text(kubeconfig.expose_secret())?;
-            from_kubeconfig(kubeconfig, context.as_deref(), origin, Setting::Kubeconfig)?
+            kubeconfig::config_of(kubeconfig, context.as_deref(), origin, Setting::Kubeconfig)?
         }
         Source::Host(url) => kube::Config::new(host_url(url)?),
         Source::InCluster => kube::Config::incluster().map_err(|error| {
@@ -258,103 +258,7 @@ pub fn check_private_key(setting: Setting, what: &str, pem: &[u8]) -> Result<(),
     })
 }
 
-fn from_kubeconfig(
-    kubeconfig: Kubeconfig,
-    context: Option<&str>,
-    origin: &str,
-    setting: Setting,
-) -> Result<kube::Config, ConfigError> {
-    let Chosen { context, cluster, user } = kubeconfig::choose(kubeconfig, context, origin, setting)?;
-    let place = format!("{origin}, context {context:?}");
-    let server = cluster.server.clone().unwrap_or_default();
-    let url = host_url(&server).map_err(|error| {
-        ConfigError::new(setting, format!("The cluster of {place} has no usable `server`. {}", error.problem))
-    })?;
-    let mut config = kube::Config::new(url);
-    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
-    config.disable_compression = cluster.disable_compression.unwrap_or(false);
-    config.tls_server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
-    if let Some(proxy) = cluster.proxy_url.as_deref().filter(|url| !url.trim().is_empty()) {
-        let named = format!("`proxy-url` of {place}");
-        let proxy = proxy::proxy_url(&named, proxy).map_err(|e| ConfigError::new(setting, format!("{e}.")))?;
-        config.proxy_url = Some(proxy);
-    }
-    let ca = Entry { setting, place: &place, name: "certificate-authority" };
-    if let Some(pem) =
-        ca.read(cluster.certificate_authority_data.as_deref(), cluster.certificate_authority.as_deref())?
-    {
-        config.root_cert = Some(certificates(setting, &ca.to_string(), &pem)?);
-    }
-    config.auth_info = user_of(user, &cluster, &place, setting)?;
-    Ok(config)
-}
-
-/// The user of a context, its files read and its credential plugin made non-interactive: the terminal is Terraform's.
-fn user_of(mut user: AuthInfo, cluster: &Cluster, place: &str, setting: Setting) -> Result<AuthInfo, ConfigError> {
-    let certificate = Entry { setting, place, name: "client-certificate" };
-    let key = Entry { setting, place, name: "client-key" };
-    let pem = certificate.read(user.client_certificate_data.as_deref(), user.client_certificate.as_deref())?;
-    let key_data = user.client_key_data.as_ref().map(|data| data.expose_secret());
-    let key_pem = key.read(key_data, user.client_key.as_deref())?;
-    match (pem, key_pem) {
-        (Some(pem), Some(key_pem)) => {
-            certificates(setting, &certificate.to_string(), &pem)?;
-            check_private_key(setting, &key.to_string(), &key_pem)?;
-            set_identity(&mut user, &pem, &key_pem);
-        }
-        (None, None) => {}
-        (Some(_), None) => {
-            return Err(ConfigError::new(setting, format!("{key} is missing beside the client-certificate.")));
-        }
-        (None, Some(_)) => {
-            return Err(ConfigError::new(setting, format!("{certificate} is missing beside the client-key.")));
-        }
-    }
-    if let Some(file) = user.token_file.as_deref().filter(|_| user.token.is_none())
-        && let Err(error) = std::fs::metadata(file)
-    {
-        return Err(ConfigError::new(setting, format!("The `tokenFile` {file} of {place} cannot be read: {error}.")));
-    }
-    if let Some(exec) = &mut user.exec {
-        exec.interactive_mode = Some(ExecInteractiveMode::Never);
-        if exec.provide_cluster_info {
-            exec.cluster = cluster.try_into().ok();
-        }
-    }
-    Ok(user)
-}
-
-/// An entry of a kubeconfig that is base64 in place or the path of a file.
-struct Entry<'a> {
-    setting: Setting,
-    place: &'a str,
-    name: &'a str,
-}
-
-impl std::fmt::Display for Entry<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` of {}", self.name, self.place)
-    }
-}
-
-impl Entry<'_> {
-    fn read(&self, data: Option<&str>, file: Option<&str>) -> Result<Option<Vec<u8>>, ConfigError> {
-        if let Some(data) = data.filter(|data| !data.is_empty()) {
-            let compact: String = data.split_whitespace().collect();
-            let decoded = BASE64.decode(compact).map_err(|_| {
-                ConfigError::new(self.setting, format!("`{}-data` of {} is not base64.", self.name, self.place))
-            })?;
-            return Ok(Some(decoded));
-        }
-        let Some(file) = file.filter(|file| !file.is_empty()) else { return Ok(None) };
-        let read = std::fs::read(file);
-        read.map(Some).map_err(|error| {
-            ConfigError::new(self.setting, format!("The file {file} in {self} cannot be read: {error}."))
-        })
-    }
-}
-
-fn set_identity(user: &mut AuthInfo, certificate: &[u8], key: &[u8]) {
+pub(super) fn set_identity(user: &mut AuthInfo, certificate: &[u8], key: &[u8]) {
     user.client_certificate_data = Some(BASE64.encode(certificate));
     user.client_key_data = Some(BASE64.encode(key).into());
     user.client_certificate = None;
@@ -431,3 +335,6 @@ fn expand_home(path: &Path, variables: &Variables<'_>) -> PathBuf {
         Err(_) => path.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,21 @@ impl ApiError {
     /// A diagnostic about the object as a whole. `doing` completes "Failed to …": `create TenantControlPlane tenants/a`.
     pub fn to_diagnostic(&self, doing: &str) -> Diagnostic {
         let (summary, advice) = self.summary_and_advice();
-        Diagnostic::error(
-            summary,
-            format!("Failed to {doing}: {self}.{}{advice}", if advice.is_empty() { "" } else { "\n\n" }),
-        )
+        let what = self.to_string();
+        let what = what.trim_end().trim_end_matches('.');
+        let gap = if advice.is_empty() { "" } else { "\n\n" };
+        Diagnostic::error(summary, format!("Failed to {doing}: {what}.{gap}{advice}"))
+    }
+
+    /// The same for a refresh. It fails rather than show old values as if they were read, and says how to do without.
+    pub fn to_refresh_diagnostic(&self, doing: &str) -> Diagnostic {
+        let mut diagnostic = self.to_diagnostic(doing);
+        if !diagnostic.detail.contains("-refresh=false") {
+            diagnostic.detail.push_str(
+                "\n\nTo plan without reading the cluster, use `-refresh=false`, or set `offline = true` in the provider block.",
+            );
+        }
+        diagnostic
     }
 
     fn summary_and_advice(&self) -> (&'static str, String) {
@@ -114,8 +125,7 @@ fn unreachable(host: &str) -> String {
 /// A Role (or ClusterRole) that gives the right, ready to paste.
 fn role(permission: &Permission) -> String {
     let Permission { verb, group, resource, namespace } = permission;
-    let rule =
-        format!("  rules:\n  - apiGroups: [\"{group}\"]\n    resources: [\"{resource}\"]\n    verbs: [\"{verb}\"]");
+    let rule = format!("  - apiGroups: [\"{group}\"]\n    resources: [\"{resource}\"]\n    verbs: [\"{verb}\"]");
     match namespace {
         Some(namespace) => format!("The user needs this rule in a Role in the namespace {namespace}:\n\n{rule}"),
         None => format!("The user needs this rule in a ClusterRole:\n\n{rule}"),
@@ -163,4 +173,116 @@ fn invalid(fields: &[super::error::InvalidField]) -> String {
         .map(|field| format!("  {}: {}", field.field, field.message))
         .collect();
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::management_cluster::error::{FieldConflict, InvalidField};
+    use crate::management_cluster::kind::ObjectRef;
+
+    fn all() -> Vec<ApiError> {
+        let tenants = |verb: &str, namespace: Option<&str>| Permission {
+            verb: verb.into(),
+            group: "kamaji.clastix.io".into(),
+            resource: "tenantcontrolplanes".into(),
+            namespace: namespace.map(Into::into),
+        };
+        let message = String::from;
+        let unreachable = || ApiError::Unreachable {
+            host: "mgmt:6443".into(),
+            cause: "tcp connect error: Connection refused".into(),
+        };
+        vec![
+            unreachable(),
+            ApiError::Tls { host: "mgmt:6443".into(), cause: "invalid peer certificate: UnknownIssuer".into() },
+            ApiError::Credentials("the credential plugin \"aws\" failed (exit status: 1)".into()),
+            ApiError::Unauthorized { message: message("Unauthorized") },
+            ApiError::Forbidden {
+                permission: Some(Box::new(tenants("create", Some("tenants")))),
+                message: message("User \"ci\" cannot create resource"),
+            },
+            ApiError::Forbidden {
+                permission: Some(Box::new(tenants("list", None))),
+                message: message("User \"ci\" cannot list resource"),
+            },
+            ApiError::Forbidden { permission: None, message: message("exceeded quota: q") },
+            ApiError::NotFound(ObjectRef::namespaced(Kind::TenantControlPlane, "tenants", "a")),
+            ApiError::NoSuchApi { kind: Kind::TenantControlPlane },
+            ApiError::NoSuchApi { kind: Kind::Secret },
+            ApiError::NamespaceMissing { name: "tenants".into() },
+            ApiError::AlreadyExists { message: message("datastores \"a\" already exists") },
+            ApiError::FieldConflict(vec![
+                FieldConflict {
+                    field: ".spec.controlPlane.deployment.replicas".into(),
+                    manager: "kubectl".into(),
+                    subresource: Some("scale".into()),
+                    operation: OwnerOperation::Update,
+                    time: Some("2026-11-24T10:00:00Z".into()),
+                    message: String::new(),
+                },
+                FieldConflict {
+                    field: ".spec.kubernetes.version".into(),
+                    manager: "argocd-controller".into(),
+                    subresource: None,
+                    operation: OwnerOperation::Apply,
+                    time: None,
+                    message: String::new(),
+                },
+            ]),
+            ApiError::Conflict { message: message("the object has been modified") },
+            ApiError::Invalid(vec![
+                InvalidField {
+                    field: "spec.networkProfile.certSANs[1]".into(),
+                    message: "Invalid value: \"_\"".into(),
+                },
+                InvalidField { field: "<nil>".into(), message: "Invalid value: \"null\"".into() },
+            ]),
+            ApiError::WebhookDenied {
+                webhook: "vtenantcontrolplane.kb.io".into(),
+                message: "unable to downgrade a TenantControlPlane from 1.30.0 to 1.29.0".into(),
+            },
+            ApiError::UnknownField { paths: vec![".spec.networkProfile.bogus".into()] },
+            ApiError::WebhookUnavailable {
+                webhook: "mtenantcontrolplane.kb.io".into(),
+                message: "connection refused".into(),
+            },
+            ApiError::Throttled { message: message("the client is limited") },
+            ApiError::Unavailable { status: 503, message: message("starting") },
+            ApiError::Stopped { sent: true },
+            ApiError::Stopped { sent: false },
+            ApiError::DeadlineExceeded { last: None },
+            ApiError::DeadlineExceeded { last: Some(Box::new(unreachable())) },
+            ApiError::Other { status: 418, message: message("a teapot.") },
+        ]
+    }
+
+    #[test]
+    fn each_error_says_what_happened_and_what_to_do() {
+        let texts: Vec<String> = all()
+            .iter()
+            .map(|error| {
+                let diagnostic = error.to_diagnostic("update TenantControlPlane tenants/a");
+                format!("{}\n\n{}\n", diagnostic.summary, diagnostic.detail)
+            })
+            .collect();
+        insta::assert_snapshot!(texts.join("\n----\n"));
+    }
+
+    #[test]
+    fn a_failed_refresh_says_how_to_do_without_once() {
+        for error in all() {
+            let detail = error.to_refresh_diagnostic("read TenantControlPlane tenants/a").detail;
+            assert_eq!(detail.matches("-refresh=false").count(), 1, "{detail}");
+            assert_eq!(detail.matches("offline = true").count(), 1, "{detail}");
+        }
+    }
+
+    #[test]
+    fn titles_are_short() {
+        for error in all() {
+            let summary = error.to_diagnostic("x").summary;
+            assert!(summary.split_whitespace().count() <= 8, "{summary}");
+        }
+    }
 }

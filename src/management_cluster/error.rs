@@ -94,7 +94,7 @@ pub enum ApiError {
         message: String,
     },
     /// 429 until the end.
-    #[error("the API server refuses more requests: {message}")]
+    #[error("too many requests: {message}")]
     Throttled {
         /// What the API server says.
         message: String,

@@ -3,19 +3,23 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use kube::config::{AuthInfo, Cluster, Kubeconfig, KubeconfigError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use kube::config::{AuthInfo, Cluster, ExecInteractiveMode, Kubeconfig, KubeconfigError};
+use secrecy::ExposeSecret as _;
 
-use super::config::{ConfigError, Setting};
+use super::config::{ConfigError, Setting, certificates, check_private_key, host_url, set_identity};
+use super::proxy;
 
 /// What a context leads to.
 #[derive(Debug)]
-pub(super) struct Chosen {
+struct Chosen {
     /// Its name.
-    pub(super) context: String,
+    context: String,
     /// Where the API server is.
-    pub(super) cluster: Cluster,
+    cluster: Cluster,
     /// Who we are.
-    pub(super) user: AuthInfo,
+    user: AuthInfo,
 }
 
 /// Reads files and merges them; the first to say something wins. Also returns how to name them in messages.
@@ -78,8 +82,105 @@ fn unreadable(subject: &str, error: &KubeconfigError) -> String {
     }
 }
 
+/// The configuration of a context (or the current one).
+pub(super) fn config_of(
+    kubeconfig: Kubeconfig,
+    context: Option<&str>,
+    origin: &str,
+    setting: Setting,
+) -> Result<kube::Config, ConfigError> {
+    let Chosen { context, cluster, user } = choose(kubeconfig, context, origin, setting)?;
+    let place = format!("{origin}, context {context:?}");
+    let server = cluster.server.clone().unwrap_or_default();
+    let url = host_url(&server).map_err(|error| {
+        ConfigError::new(setting, format!("The cluster of {place} has no usable `server`. {}", error.problem))
+    })?;
+    let mut config = kube::Config::new(url);
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    config.disable_compression = cluster.disable_compression.unwrap_or(false);
+    config.tls_server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
+    if let Some(proxy) = cluster.proxy_url.as_deref().filter(|url| !url.trim().is_empty()) {
+        let named = format!("`proxy-url` of {place}");
+        let proxy = proxy::proxy_url(&named, proxy).map_err(|e| ConfigError::new(setting, format!("{e}.")))?;
+        config.proxy_url = Some(proxy);
+    }
+    let ca = Entry { setting, place: &place, name: "certificate-authority" };
+    if let Some(pem) =
+        ca.read(cluster.certificate_authority_data.as_deref(), cluster.certificate_authority.as_deref())?
+    {
+        config.root_cert = Some(certificates(setting, &ca.to_string(), &pem)?);
+    }
+    config.auth_info = user_of(user, &cluster, &place, setting)?;
+    Ok(config)
+}
+
+/// The user of a context, its files read and its credential plugin made non-interactive: the terminal is Terraform's.
+fn user_of(mut user: AuthInfo, cluster: &Cluster, place: &str, setting: Setting) -> Result<AuthInfo, ConfigError> {
+    let certificate = Entry { setting, place, name: "client-certificate" };
+    let key = Entry { setting, place, name: "client-key" };
+    let pem = certificate.read(user.client_certificate_data.as_deref(), user.client_certificate.as_deref())?;
+    let key_data = user.client_key_data.as_ref().map(|data| data.expose_secret());
+    let key_pem = key.read(key_data, user.client_key.as_deref())?;
+    match (pem, key_pem) {
+        (Some(pem), Some(key_pem)) => {
+            certificates(setting, &certificate.to_string(), &pem)?;
+            check_private_key(setting, &key.to_string(), &key_pem)?;
+            set_identity(&mut user, &pem, &key_pem);
+        }
+        (None, None) => {}
+        (Some(_), None) => {
+            return Err(ConfigError::new(setting, format!("{key} is missing beside the client-certificate.")));
+        }
+        (None, Some(_)) => {
+            return Err(ConfigError::new(setting, format!("{certificate} is missing beside the client-key.")));
+        }
+    }
+    if let Some(file) = user.token_file.as_deref().filter(|_| user.token.is_none())
+        && let Err(error) = std::fs::metadata(file)
+    {
+        return Err(ConfigError::new(setting, format!("The `tokenFile` {file} of {place} cannot be read: {error}.")));
+    }
+    if let Some(exec) = &mut user.exec {
+        exec.interactive_mode = Some(ExecInteractiveMode::Never);
+        if exec.provide_cluster_info {
+            exec.cluster = cluster.try_into().ok();
+        }
+    }
+    Ok(user)
+}
+
+/// An entry of a kubeconfig that is base64 in place or the path of a file.
+struct Entry<'a> {
+    setting: Setting,
+    place: &'a str,
+    name: &'a str,
+}
+
+impl std::fmt::Display for Entry<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` of {}", self.name, self.place)
+    }
+}
+
+impl Entry<'_> {
+    fn read(&self, data: Option<&str>, file: Option<&str>) -> Result<Option<Vec<u8>>, ConfigError> {
+        if let Some(data) = data.filter(|data| !data.is_empty()) {
+            let compact: String = data.split_whitespace().collect();
+            let decoded = BASE64.decode(compact).map_err(|_| {
+                ConfigError::new(self.setting, format!("`{}-data` of {} is not base64.", self.name, self.place))
+            })?;
+            return Ok(Some(decoded));
+        }
+        let Some(file) = file.filter(|file| !file.is_empty()) else { return Ok(None) };
+        let read = std::fs::read(file);
+        read.map(Some).map_err(|error| {
+            ConfigError::new(self.setting, format!("The file {file} in {self} cannot be read: {error}."))
+        })
+    }
+}
+
 /// Follows a context (or the current one) to its cluster and user.
-pub(super) fn choose(
+fn choose(
     kubeconfig: Kubeconfig,
     context: Option<&str>,
     origin: &str,

@@ -8,6 +8,7 @@ mod client;
 pub mod config;
 pub mod diagnostic;
 pub mod error;
+mod exchanged;
 pub mod field_path;
 mod kind;
 mod kubeconfig;
@@ -20,7 +21,8 @@ pub(crate) mod scripted;
 mod transport;
 pub mod watch;
 
-pub use client::{ApplyOptions, Change, Deleted, ManagementCluster, Propagation, SecretData, Written};
+pub use client::ManagementCluster;
 pub use error::ApiError;
+pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 pub use kind::{Kind, ObjectRef};
 pub use operation::Operation;

@@ -3,6 +3,7 @@
 pub mod schema;
 mod settings;
 mod shared;
+mod validate;
 
 use std::sync::Arc;
 
@@ -66,7 +67,7 @@ impl Provider for KamajiProvider {
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
-        settings::validate(config)
+        validate::validate(config)
     }
 
     async fn configure(&self, config: Value, terraform_version: &str) -> Diagnostics {

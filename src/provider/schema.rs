@@ -10,36 +10,61 @@ use crate::kamaji::names;
 pub const FIELD_MANAGER: &str = "terraform-provider-kamaji";
 
 /// The schema.
-pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema {
     version: 0,
     description: "Manages hosted Kubernetes control planes with [Kamaji](https://kamaji.clastix.io).\n\nThe provider \
                   talks to the API of the management cluster, in which Kamaji runs. The cluster must be named: by a \
                   kubeconfig (`config_path` or `kubeconfig`), by `host` and credentials, by `in_cluster`, or by the \
                   environment variables of the hashicorp/kubernetes provider. Nothing is guessed.",
     attributes: vec![
-        string("config_path").doc("Path of a kubeconfig; `~` is the home directory. Environment: `KUBE_CONFIG_PATH`."),
-        string("config_context").doc("Context in the kubeconfig; its current one by default. Environment: `KUBE_CTX`."),
-        string("kubeconfig").sensitive().doc("Text of a kubeconfig, YAML."),
-        string("host").doc("URL of the API server, `https://host:port`. Environment: `KUBE_HOST`."),
-        string("token").sensitive().doc("Bearer token. Environment: `KUBE_TOKEN`."),
-        string("client_certificate").doc("Client certificate, PEM. Environment: `KUBE_CLIENT_CERT_DATA`."),
-        string("client_key")
-            .sensitive()
-            .doc("Private key of the client certificate, PEM. Environment: `KUBE_CLIENT_KEY_DATA`."),
+        string("config_path").doc(
+            "Path of a kubeconfig; `~` is the home directory, a relative path starts where Terraform runs. Environment: \
+             `KUBE_CONFIG_PATH`, or `KUBE_CONFIG_PATHS` for several that are merged as kubectl merges `$KUBECONFIG`. \
+             `$KUBECONFIG` itself is not read. A credential plugin (`exec`) in it runs without a terminal.",
+        ),
+        string("config_context")
+            .doc("Context in the kubeconfig; its `current-context` by default. Environment: `KUBE_CTX`."),
+        string("kubeconfig").sensitive().doc(
+            "Text of a kubeconfig, YAML: for a kubeconfig that another resource or a secret store gives. Conflicts with \
+             `config_path`, `host` and `in_cluster`.",
+        ),
+        string("host").doc(
+            "URL of the API server, `https://host:port`, with a path if it has one (Rancher). Conflicts with \
+             `config_path`, `kubeconfig` and `in_cluster`. Environment: `KUBE_HOST`.",
+        ),
+        string("token").sensitive().doc(
+            "Bearer token, such as that of a service account. Beside a kubeconfig it replaces the user. Environment: \
+             `KUBE_TOKEN`.",
+        ),
+        string("client_certificate").doc(
+            "Client certificate, PEM; needs `client_key`. Beside a kubeconfig it replaces the user. Environment: \
+             `KUBE_CLIENT_CERT_DATA`.",
+        ),
+        string("client_key").sensitive().doc(
+            "Private key of the client certificate, PEM (PKCS#8, PKCS#1 or SEC1, not encrypted). Environment: \
+             `KUBE_CLIENT_KEY_DATA`.",
+        ),
         string("cluster_ca_certificate").doc(
-            "Certificate of the CA that signed the API server's certificate, PEM. Environment: \
-             `KUBE_CLUSTER_CA_CERT_DATA`.",
+            "Certificates of the CA that signed the API server's certificate, PEM. The operating system's by default. \
+             Base64 from a kubeconfig needs `base64decode()`. Environment: `KUBE_CLUSTER_CA_CERT_DATA`.",
         ),
         boolean("insecure").default("false").doc(
-            "Whether any certificate of the API server is accepted. Only for tests. Environment: `KUBE_INSECURE`.",
+            "Whether any certificate of the API server is accepted. Only for tests: whoever is on the way sees the \
+             credentials. Environment: `KUBE_INSECURE`.",
         ),
         string("tls_server_name").doc(
             "Name that the API server's certificate must hold, if not that of the host. Environment: \
              `KUBE_TLS_SERVER_NAME`.",
         ),
-        boolean("in_cluster")
-            .default("false")
-            .doc("Whether Terraform runs in a pod of the management cluster and uses the pod's service account."),
+        string("proxy_url").doc(
+            "Proxy before the API server: `http://`, `https://` or `socks5://`, host and port. By default that of the \
+             kubeconfig, else `HTTPS_PROXY` unless `NO_PROXY` names the API server. Environment: `KUBE_PROXY_URL`.",
+        ),
+        boolean("in_cluster").default("false").doc(
+            "Whether Terraform runs in a pod of the management cluster and uses the pod's service account. Conflicts \
+             with the other sources and with `token`, `client_certificate`, `client_key` and `cluster_ca_certificate`.",
+        ),
         string("field_manager").default(FIELD_MANAGER).rule(names::field_manager()).doc(
             "Name under which the provider owns the fields that it writes (server-side apply). Give each configuration \
              that shares objects its own name.",
@@ -49,6 +74,7 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
              refresh, and an apply fails.",
         ),
     ],
+}
 });
 
 #[cfg(test)]

@@ -1,184 +1,220 @@
 //! From the provider block and the environment to the credentials for a cluster.
 
 use secrecy::SecretString;
-use tfplugin::{Diagnostic, Diagnostics, Path, Value};
+use tfplugin::Value;
 
-use crate::management_cluster::config::{CONFIG_PATHS_VARIABLE, Credentials, Setting, Source, Variables};
+use super::validate::SOURCES;
+use crate::management_cluster::config::{CONFIG_PATHS_VARIABLE, ConfigError, Credentials, Setting, Source, Variables};
 
 /// What a configuration asks for.
+#[derive(Debug)]
 pub(super) enum Target {
-    /// Something that names the cluster is not known before apply.
-    Unknown,
-    /// No source names a cluster; the texts of all that were tried.
+    /// These arguments, which decide about the cluster or what is done there, are not known before apply.
+    Unknown(Vec<&'static str>),
+    /// No source names a cluster; the texts of all that were looked at.
     None(Vec<String>),
     /// This one.
     Cluster(Box<Credentials>),
 }
 
-const SOURCES: [Setting; 4] = [Setting::Kubeconfig, Setting::ConfigPath, Setting::Host, Setting::InCluster];
-
-/// Rules across the attributes of the provider block; anything may be unknown.
-pub(super) fn validate(config: &Value) -> Diagnostics {
-    let mut found = Diagnostics::new();
-    let mut error = |attribute: &str, summary: &str, detail: String| {
-        found.push(Diagnostic::error(summary, detail).at(Path::of(attribute)));
+/// Puts the provider block and the environment together.
+///
+/// The block wins. A source that it names makes the environment's sources irrelevant; other settings fall back to their
+/// variables one by one, as in the hashicorp/kubernetes provider. Two sources in the environment are an error: which
+/// cluster is changed must not hang on an order of precedence.
+pub(super) fn target(config: &Value, variables: &Variables<'_>) -> Result<Target, ConfigError> {
+    let unknown: Vec<&'static str> =
+        super::schema::SCHEMA.attributes.iter().map(|a| a.name).filter(|name| config.get(name).is_unknown()).collect();
+    if !unknown.is_empty() {
+        return Ok(Target::Unknown(unknown));
+    }
+    let settings = Settings { config, variables };
+    let source = match settings.source_in_block() {
+        Some(source) => source,
+        None => match settings.source_in_environment()? {
+            Some(source) => source,
+            None => return Ok(Target::None(looked_at())),
+        },
     };
-    let given: Vec<&str> = SOURCES
-        .iter()
-        .map(|setting| setting.name())
-        .filter(|name| config.get(name).is_set() && config.get(name).as_bool() != Some(false))
-        .collect();
-    if let [first, others @ ..] = &given[..] {
-        for other in others {
-            error(
-                other,
-                "Two sources for one cluster",
-                format!("{first} and {other} both name the cluster. Keep one of them."),
-            );
-        }
-    }
-    if let Some(host) =
-        config.str_at("host").filter(|host| !host.starts_with("https://") && !host.starts_with("http://"))
-    {
-        error("host", "Host without scheme", format!("{host:?} is no URL. Write \"https://{host}\"."));
-    }
-    for (one, other) in [("client_certificate", "client_key"), ("client_key", "client_certificate")] {
-        if config.get(one).is_set() && config.get(other).is_null() {
-            error(one, "Half of a client certificate", format!("{one} needs {other} beside it."));
-        }
-    }
-    for name in ["client_certificate", "client_key", "cluster_ca_certificate"] {
-        if config.str_at(name).is_some_and(|text| !text.contains("-----BEGIN ")) {
-            error(
-                name,
-                "Not PEM",
-                format!(
-                    "{name} holds no PEM (\"-----BEGIN …\"). Base64 from a kubeconfig has to be decoded first: `base64decode(…)`."
-                ),
-            );
-        }
-    }
-    if config.get("insecure").as_bool() == Some(true) && config.get("cluster_ca_certificate").is_set() {
-        error(
-            "insecure",
-            "CA is not used",
-            "insecure = true accepts any certificate, so cluster_ca_certificate has no effect. Keep one of them."
-                .to_owned(),
-        );
-    }
-    found
-}
-
-/// Puts the provider block and the environment together; the block wins.
-pub(super) fn target(config: &Value, variables: &Variables<'_>) -> Target {
-    let unknown = SOURCES
-        .into_iter()
-        .chain([
-            Setting::ConfigContext,
-            Setting::Token,
-            Setting::ClientCertificate,
-            Setting::ClientKey,
-            Setting::ClusterCaCertificate,
-            Setting::Insecure,
-            Setting::TlsServerName,
-        ])
-        .any(|setting| config.get(setting.name()).is_unknown());
-    if unknown {
-        return Target::Unknown;
-    }
-    let from_variable = |setting: Setting| setting.variable().and_then(variables).filter(|text| !text.is_empty());
-    let text = |setting: Setting| config.str_at(setting.name()).map(str::to_owned).or_else(|| from_variable(setting));
-    let context = text(Setting::ConfigContext);
-    let configured = |setting: Setting| config.str_at(setting.name()).map(str::to_owned);
-    let files = |paths: Vec<String>| Source::Files {
-        paths: paths.into_iter().map(Into::into).collect(),
-        context: context.clone(),
-    };
-    // What the block names wins over every variable.
-    let source = configured(Setting::Kubeconfig)
-        .map(|text| Source::Text { kubeconfig: SecretString::from(text), context: context.clone() })
-        .or_else(|| configured(Setting::ConfigPath).map(|path| files(vec![path])))
-        .or_else(|| configured(Setting::Host).map(Source::Host))
-        .or_else(|| (config.get("in_cluster").as_bool() == Some(true)).then_some(Source::InCluster))
-        .or_else(|| from_variable(Setting::ConfigPath).map(|path| files(vec![path])))
-        .or_else(|| {
-            let all = variables(CONFIG_PATHS_VARIABLE).filter(|paths| !paths.is_empty())?;
-            Some(files(std::env::split_paths(&all).map(|path| path.to_string_lossy().into_owned()).collect()))
-        })
-        .or_else(|| from_variable(Setting::Host).map(Source::Host));
-    let Some(source) = source else { return Target::None(tried()) };
-    let flag = config
-        .get("insecure")
-        .as_bool()
-        .or_else(|| from_variable(Setting::Insecure).map(|text| text == "true" || text == "1"));
-    Target::Cluster(Box::new(Credentials {
+    let in_cluster = matches!(source, Source::InCluster);
+    // The variables that go with a host or a kubeconfig say nothing about the pod's service account.
+    let text = |setting| if in_cluster { settings.in_block(setting) } else { settings.text(setting) };
+    Ok(Target::Cluster(Box::new(Credentials {
         token: text(Setting::Token).map(SecretString::from),
         client_certificate: text(Setting::ClientCertificate),
         client_key: text(Setting::ClientKey).map(SecretString::from),
         cluster_ca_certificate: text(Setting::ClusterCaCertificate),
-        insecure: flag,
+        insecure: if in_cluster { config.get("insecure").as_bool() } else { settings.insecure()? },
         tls_server_name: text(Setting::TlsServerName),
-        proxy_url: from_variable(Setting::ProxyUrl),
-        ..Credentials::new(source)
-    }))
+        proxy_url: settings.text(Setting::ProxyUrl),
+        source,
+    })))
+}
+
+struct Settings<'a> {
+    config: &'a Value,
+    variables: &'a Variables<'a>,
+}
+
+impl Settings<'_> {
+    fn in_block(&self, setting: Setting) -> Option<String> {
+        self.config.str_at(setting.name()).map(str::to_owned)
+    }
+
+    fn in_environment(&self, setting: Setting) -> Option<String> {
+        setting.variable().and_then(self.variables).filter(|text| !text.trim().is_empty())
+    }
+
+    fn text(&self, setting: Setting) -> Option<String> {
+        self.in_block(setting).or_else(|| self.in_environment(setting))
+    }
+
+    fn files<P: Into<std::path::PathBuf>>(&self, paths: impl IntoIterator<Item = P>) -> Source {
+        Source::Files { paths: paths.into_iter().map(Into::into).collect(), context: self.text(Setting::ConfigContext) }
+    }
+
+    fn source_in_block(&self) -> Option<Source> {
+        if let Some(text) = self.in_block(Setting::Kubeconfig) {
+            return Some(Source::Text { kubeconfig: text.into(), context: self.text(Setting::ConfigContext) });
+        }
+        if let Some(path) = self.in_block(Setting::ConfigPath) {
+            return Some(self.files([path]));
+        }
+        if let Some(url) = self.in_block(Setting::Host) {
+            return Some(Source::Host(url));
+        }
+        (self.config.get(Setting::InCluster.name()).as_bool() == Some(true)).then_some(Source::InCluster)
+    }
+
+    fn source_in_environment(&self) -> Result<Option<Source>, ConfigError> {
+        let path = self.in_environment(Setting::ConfigPath);
+        let paths = (self.variables)(CONFIG_PATHS_VARIABLE).filter(|paths| !paths.trim().is_empty());
+        let host = self.in_environment(Setting::Host);
+        if let Some(kubeconfig) =
+            path.as_ref().map(|_| "KUBE_CONFIG_PATH").or(paths.as_ref().map(|_| CONFIG_PATHS_VARIABLE))
+            && host.is_some()
+        {
+            let problem = format!(
+                "KUBE_HOST and {kubeconfig} both name a cluster. Unset one of them, or name the cluster in the provider \
+                 block, which wins over both."
+            );
+            return Err(ConfigError { setting: Setting::Host, problem });
+        }
+        if let Some(path) = path {
+            return Ok(Some(self.files([path])));
+        }
+        if let Some(paths) = paths {
+            let paths = std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
+            return Ok(Some(self.files(paths)));
+        }
+        Ok(host.map(Source::Host))
+    }
+
+    fn insecure(&self) -> Result<Option<bool>, ConfigError> {
+        if let Some(value) = self.config.get(Setting::Insecure.name()).as_bool() {
+            return Ok(Some(value));
+        }
+        // The spellings of Go's strconv.ParseBool, which read this variable so far.
+        match self.in_environment(Setting::Insecure).as_deref() {
+            None => Ok(None),
+            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(Some(true)),
+            Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(Some(false)),
+            Some(other) => {
+                let problem = format!("KUBE_INSECURE is {other:?}. It must be true or false.");
+                Err(ConfigError { setting: Setting::Insecure, problem })
+            }
+        }
+    }
 }
 
 /// Each source that was looked at and named nothing.
-fn tried() -> Vec<String> {
-    let mut tried: Vec<String> = SOURCES
-        .iter()
-        .map(|setting| match setting.variable() {
-            Some(variable) => {
-                format!("`{}` in the provider block and {variable} in the environment: not set", setting.name())
-            }
-            None => format!("`{}` in the provider block: not set", setting.name()),
-        })
-        .collect();
-    tried.push(format!("{CONFIG_PATHS_VARIABLE} in the environment: not set"));
-    tried
+fn looked_at() -> Vec<String> {
+    let in_block = SOURCES.iter().map(|setting| format!("`{}` in the provider block", setting.name()));
+    let in_environment = [Setting::ConfigPath.variable(), Some(CONFIG_PATHS_VARIABLE), Setting::Host.variable()];
+    in_block.chain(in_environment.into_iter().flatten().map(|name| format!("{name} in the environment"))).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
     use crate::provider::schema::SCHEMA;
 
-    fn block(edits: &[(&str, Value)]) -> Value {
+    fn resolve(edits: &[(&str, Value)], environment: &[(&str, &str)]) -> Result<Target, ConfigError> {
         let mut block = SCHEMA.null_object();
         for (name, value) in edits {
             block.set(name, value.clone());
         }
-        block
+        target(&block, &|name| environment.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned()))
     }
 
-    #[rstest::rstest]
-    #[case::two_sources(&[("config_path", "a".into()), ("host", "https://b".into())], "host")]
-    #[case::no_scheme(&[("host", "b:6443".into())], "host")]
-    #[case::half_a_pair(&[("client_certificate", "-----BEGIN CERTIFICATE-----".into())], "client_certificate")]
-    #[case::base64(&[("cluster_ca_certificate", "LS0tLS1".into())], "cluster_ca_certificate")]
-    fn mistakes_are_found_at_their_attribute(#[case] edits: &[(&str, Value)], #[case] path: &str) {
-        let paths: Vec<String> = validate(&block(edits)).iter().map(|d| d.path.to_string()).collect();
-        assert_eq!(paths, [path]);
+    fn cluster(edits: &[(&str, Value)], environment: &[(&str, &str)]) -> Credentials {
+        match resolve(edits, environment) {
+            Ok(Target::Cluster(credentials)) => *credentials,
+            other => panic!("no cluster: {other:?}"),
+        }
     }
 
     #[test]
     fn nothing_is_guessed() {
-        let variables = |name: &str| (name == "KUBECONFIG" || name == "HOME").then(|| "/somewhere".to_owned());
-        let Target::None(tried) = target(&block(&[]), &variables) else { panic!("a target out of nowhere") };
-        assert!(tried.iter().any(|line| line.contains("KUBE_CONFIG_PATH")), "{tried:?}");
+        let environment = [("KUBECONFIG", "/somewhere"), ("HOME", "/root"), ("KUBERNETES_SERVICE_HOST", "10.0.0.1")];
+        let Ok(Target::None(looked_at)) = resolve(&[], &environment) else { panic!("a target out of nowhere") };
+        assert!(looked_at.iter().any(|line| line.contains("KUBE_CONFIG_PATH")), "{looked_at:?}");
     }
 
     #[test]
-    fn the_block_wins_over_the_environment() {
-        let variables = |name: &str| (name == "KUBE_CONFIG_PATH").then(|| "/env".to_owned());
-        let Target::Cluster(credentials) = target(&block(&[("host", "https://b".into())]), &variables) else {
-            panic!("no target")
-        };
+    fn a_source_in_the_block_wins_over_all_in_the_environment() {
+        let environment = [("KUBE_CONFIG_PATH", "/env"), ("KUBE_HOST", "https://env")];
+        let credentials = cluster(&[("host", "https://b".into())], &environment);
         assert!(matches!(credentials.source, Source::Host(host) if host == "https://b"));
     }
 
     #[test]
-    fn an_unknown_source_is_no_target_yet() {
-        assert!(matches!(target(&block(&[("host", Value::Unknown)]), &|_| None), Target::Unknown));
+    fn settings_fall_back_to_their_variables_one_by_one() {
+        let environment =
+            [("KUBE_TOKEN", "env"), ("KUBE_CTX", "ctx"), ("KUBE_INSECURE", "True"), ("KUBE_PROXY_URL", "p:1")];
+        let credentials = cluster(&[("config_path", "/a".into()), ("token", "block".into())], &environment);
+        assert_eq!(credentials.token.as_ref().map(|token| token.expose_secret()), Some("block"));
+        assert_eq!(credentials.insecure, Some(true));
+        assert_eq!(credentials.proxy_url.as_deref(), Some("p:1"));
+        assert!(matches!(credentials.source, Source::Files { context: Some(context), .. } if context == "ctx"));
+    }
+
+    #[test]
+    fn several_paths_are_a_list_as_in_kubectl() {
+        let credentials = cluster(&[], &[("KUBE_CONFIG_PATHS", "/a::/b")]);
+        let Source::Files { paths, .. } = credentials.source else { panic!("no files") };
+        assert_eq!(paths, [std::path::Path::new("/a"), std::path::Path::new("/b")]);
+        let credentials = cluster(&[], &[("KUBE_CONFIG_PATHS", "/a:/b"), ("KUBE_CONFIG_PATH", "/c")]);
+        assert!(matches!(credentials.source, Source::Files { paths, .. } if paths.len() == 1));
+    }
+
+    #[rstest::rstest]
+    #[case("KUBE_CONFIG_PATH")]
+    #[case("KUBE_CONFIG_PATHS")]
+    fn two_sources_in_the_environment_are_refused(#[case] variable: &str) {
+        let error = resolve(&[], &[("KUBE_HOST", "https://b"), (variable, "/a")]).expect_err("ambiguous");
+        assert!(error.problem.contains("KUBE_HOST") && error.problem.contains(variable), "{error}");
+    }
+
+    #[test]
+    fn a_service_account_takes_nothing_from_the_environment() {
+        let environment = [("KUBE_TOKEN", "t"), ("KUBE_CLUSTER_CA_CERT_DATA", "c"), ("KUBE_INSECURE", "true")];
+        let credentials = cluster(&[("in_cluster", true.into())], &environment);
+        assert!(credentials.token.is_none() && credentials.cluster_ca_certificate.is_none());
+        assert_eq!(credentials.insecure, None);
+    }
+
+    #[test]
+    fn an_insecure_that_is_no_bool_is_refused() {
+        assert!(resolve(&[("host", "https://b".into())], &[("KUBE_INSECURE", "yes")]).is_err());
+    }
+
+    #[test]
+    fn what_is_unknown_is_named() {
+        let edits = [("host", Value::Unknown), ("field_manager", Value::Unknown)];
+        let Ok(Target::Unknown(names)) = resolve(&edits, &[]) else { panic!("a target from unknown values") };
+        assert_eq!(names, ["host", "field_manager"]);
     }
 }

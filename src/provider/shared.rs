@@ -7,6 +7,7 @@ use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
 use super::schema::FIELD_MANAGER;
 use super::settings::{Target, target};
+use super::validate::validate;
 use crate::management_cluster::config::{ConfigError, Variables, load};
 use crate::management_cluster::{ManagementCluster, ObjectRef};
 
@@ -28,8 +29,8 @@ enum Cluster {
     /// `ConfigureProvider` was not called.
     #[default]
     NotConfigured,
-    /// Not known before apply.
-    Unknown,
+    /// These arguments of the provider block are not known before apply.
+    Unknown(Vec<&'static str>),
     /// Cannot be used, for this reason.
     Refused(Box<Diagnostic>),
     /// Ready to be asked; nothing has been sent yet.
@@ -39,14 +40,21 @@ enum Cluster {
 impl Configured {
     /// Takes a provider block. What names no usable cluster is an error; a cluster that is down is not.
     pub fn configure(&self, config: &Value, variables: &Variables<'_>) -> Diagnostics {
+        // What was unknown at validation is known now.
+        let mistakes = validate(config);
+        if mistakes.has_errors() {
+            return mistakes;
+        }
         let offline = config.get("offline").as_bool().unwrap_or(false);
+        let refused = |error: &ConfigError| Cluster::Refused(Box::new(unusable(config, error)));
         let cluster = match target(config, variables) {
-            Target::Unknown => Cluster::Unknown,
-            Target::None(tried) => Cluster::Refused(Box::new(no_target(&tried))),
-            Target::Cluster(credentials) => match load(&credentials, variables) {
+            Ok(Target::Unknown(names)) => Cluster::Unknown(names),
+            Ok(Target::None(looked_at)) => Cluster::Refused(Box::new(no_target(&looked_at))),
+            Ok(Target::Cluster(credentials)) => match load(&credentials, variables) {
                 Ok(config) => Cluster::Ready(ManagementCluster::new(config)),
-                Err(error) => Cluster::Refused(Box::new(unusable(config, &error))),
+                Err(error) => refused(&error),
             },
+            Err(error) => refused(&error),
         };
         let diagnostics = match &cluster {
             Cluster::Refused(diagnostic) if !offline => (**diagnostic).clone().into(),
@@ -70,10 +78,13 @@ impl Configured {
         match &state.cluster {
             Cluster::Ready(cluster) => Ok(cluster.clone()),
             Cluster::Refused(diagnostic) => Err((**diagnostic).clone()),
-            Cluster::Unknown => Err(Diagnostic::error(
+            Cluster::Unknown(names) => Err(Diagnostic::error(
                 "Management cluster not known yet",
-                "An argument of the provider block is known only after apply. Apply what it comes from first \
-                 (`-target`), or configure the provider with values that are known at plan.",
+                format!(
+                    "{} in the provider block is known only after apply. Apply what it comes from first (`-target`), or \
+                     configure the provider with values that are known at plan.",
+                    names.join(", ")
+                ),
             )),
             Cluster::NotConfigured => Err(Diagnostic::error(
                 "Provider is not configured",
@@ -87,7 +98,7 @@ impl Configured {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match state.cluster {
             _ if state.offline => Some("The provider block has `offline = true`."),
-            Cluster::Unknown => Some("An argument of the provider block is known only after apply."),
+            Cluster::Unknown(_) => Some("An argument of the provider block is known only after apply."),
             _ => None,
         }
     }
@@ -111,27 +122,32 @@ impl Configured {
     }
 }
 
-fn no_target(tried: &[String]) -> Diagnostic {
+fn no_target(looked_at: &[String]) -> Diagnostic {
     Diagnostic::error(
         "No management cluster configured",
         format!(
             "The provider needs to know the cluster in which Kamaji runs, and guesses none (neither $KUBECONFIG nor \
-             ~/.kube/config is read by itself). Looked at:\n  - {}\n\nName one, for example:\n\n  provider \"kamaji\" {{\n    \
+             ~/.kube/config is read by itself). None of these is set:\n  - {}\n\nName one, for example:\n\n  provider \"kamaji\" {{\n    \
              config_path = \"~/.kube/config\"\n  }}",
-            tried.join("\n  - ")
+            looked_at.join("\n  - ")
         ),
     )
 }
 
-/// At the attribute, if the block has it; otherwise the text names the variable.
+/// At the attribute if the block has it; otherwise the text names the variable.
 fn unusable(config: &Value, error: &ConfigError) -> Diagnostic {
+    let summary = "Management cluster configuration not usable";
     let name = error.setting.name();
-    let origin = match error.setting.variable() {
-        Some(variable) if !config.get(name).is_set() => format!(" ({name} comes from {variable} in the environment.)"),
-        _ => String::new(),
-    };
-    Diagnostic::error("Management cluster configuration not usable", format!("{}{origin}", error.problem))
-        .at(Path::of(name))
+    match error.setting.variable() {
+        Some(variable) if !config.get(name).is_set() => Diagnostic::error(
+            summary,
+            format!(
+                "{}\n\n`{name}` is not in the provider block: it comes from {variable} in the environment.",
+                error.problem
+            ),
+        ),
+        _ => Diagnostic::error(summary, error.problem.clone()).at(Path::of(name)),
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +185,43 @@ mod tests {
         let error = diagnostics.iter().next().expect("an error");
         assert_eq!(error.path, Path::of("config_path"));
         assert!(error.detail.contains("/does/not/exist"), "{}", error.detail);
+    }
+
+    #[test]
+    fn an_error_of_a_variable_names_it_and_blames_no_attribute() {
+        let variables = |name: &str| (name == "KUBE_CONFIG_PATH").then(|| "/does/not/exist".to_owned());
+        let diagnostics = Configured::default().configure(&SCHEMA.null_object(), &variables);
+        let error = diagnostics.iter().next().expect("an error");
+        assert!(error.path.is_root() && error.detail.contains("KUBE_CONFIG_PATH"), "{error:?}");
+    }
+
+    #[test]
+    fn what_is_unknown_lets_a_plan_go_on_and_refuses_requests_by_name() {
+        let configured = Configured::default();
+        let mut block = SCHEMA.null_object();
+        block.set("host", Value::Unknown);
+        assert!(configured.configure(&block, &|_| None).is_empty());
+        assert!(configured.offline_reason().is_some());
+        let refusal = configured.cluster().err().expect("no cluster");
+        assert!(refusal.detail.contains("host"), "{}", refusal.detail);
+    }
+
+    #[test]
+    fn an_empty_host_is_no_way_to_the_cluster_of_the_environment() {
+        let mut block = SCHEMA.null_object();
+        block.set("host", "".into());
+        let variables = |name: &str| (name == "KUBE_HOST").then(|| "https://other:6443".to_owned());
+        let diagnostics = Configured::default().configure(&block, &variables);
+        assert_eq!(diagnostics.iter().next().map(|found| found.path.clone()), Some(Path::of("host")));
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_down_is_no_error() {
+        let configured = Configured::default();
+        let mut block = SCHEMA.null_object();
+        block.set("host", "https://127.0.0.1:1".into());
+        assert!(configured.configure(&block, &|_| None).is_empty());
+        assert_eq!(configured.cluster().expect("a cluster").host(), "127.0.0.1:1");
     }
 
     #[test]
