@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod datastore;
 pub mod diagnosis;
 pub mod duration;
+pub mod join;
 pub mod kubeconfig;
 pub mod names;
 pub mod network;
