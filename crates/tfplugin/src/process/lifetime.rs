@@ -23,9 +23,9 @@ pub(super) async fn answered(mut open: watch::Receiver<usize>) {
 /// Returns when nobody is left to serve, and says why.
 ///
 /// A killed Terraform neither calls `Shutdown` nor takes the process with it. Either the parent changes, or, where a
-/// wrapper stays between, the last connection closes and no other follows.
-pub(super) async fn abandoned(open: watch::Receiver<usize>) -> &'static str {
-    let parent = std::os::unix::process::parent_id();
+/// wrapper stays between, the last connection closes and no other follows. `parent` is the process id of the parent, read
+/// before the handshake line is written: a client may be gone right after it.
+pub(super) async fn abandoned(parent: u32, open: watch::Receiver<usize>) -> &'static str {
     tokio::select! {
         () = parent_gone(parent) => "the process that started the provider is gone",
         () = disconnected(open) => "the client has closed its last connection",

@@ -85,6 +85,7 @@ async fn serve<S: provider_server::Provider>(
     identity: &Identity,
     service: Arc<S>,
 ) -> Result<(), ServerError> {
+    let parent = std::os::unix::process::parent_id();
     // Ctrl-C reaches the whole process group. From here on it does not end the process.
     let mut interrupts = signal(SignalKind::interrupt()).map_err(ServerError::Signal)?;
     let client_certificate = match mode {
@@ -96,9 +97,9 @@ async fn serve<S: provider_server::Provider>(
         Some(mtls) => (Some(TlsAcceptor::from(Arc::new(mtls.config))), mtls.certificate),
         None => (None, String::new()),
     };
-    let parent = std::env::var_os(listener::SOCKET_DIRECTORY_KEY).filter(|parent| !parent.is_empty());
+    let directory = std::env::var_os(listener::SOCKET_DIRECTORY_KEY).filter(|directory| !directory.is_empty());
     // The directory is removed when `socket.directory` is dropped, at the end of this function.
-    let socket = listener::bind(parent.map(Into::into))?;
+    let socket = listener::bind(directory.map(Into::into))?;
 
     let line = match mode {
         Mode::Plugin => handshake::line(&socket.path, &certificate),
@@ -108,8 +109,8 @@ async fn serve<S: provider_server::Provider>(
         let mut stdout = io::stdout().lock();
         stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).map_err(ServerError::HandshakeLine)?;
     }
-    if let Some(parent) = socket.directory.path().parent().map(ToOwned::to_owned) {
-        tokio::task::spawn_blocking(move || stale::clear(&parent));
+    if let Some(temporary) = socket.directory.path().parent().map(ToOwned::to_owned) {
+        tokio::task::spawn_blocking(move || stale::clear(&temporary));
     }
     tracing::info!(version = identity.version, address = identity.address, "provider started");
 
@@ -134,7 +135,7 @@ async fn serve<S: provider_server::Provider>(
             lifetime::answered(connections.watch()).await;
             Ok(())
         }
-        why = lifetime::abandoned(connections.watch()), if mode == Mode::Plugin => {
+        why = lifetime::abandoned(parent, connections.watch()), if mode == Mode::Plugin => {
             tracing::warn!("{why}; the provider stops");
             wind_down(&*service).await;
             Ok(())
