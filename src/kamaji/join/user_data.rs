@@ -99,5 +99,6 @@ impl JoinInput {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
