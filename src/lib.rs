@@ -1,0 +1,9 @@
+//! The Terraform provider for Kamaji.
+
+pub mod datastore;
+pub mod kamaji;
+pub mod managed_object;
+pub mod management_cluster;
+pub mod provider;
+pub mod tenant_cluster;
+pub mod tenant_control_plane;
