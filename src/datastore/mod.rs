@@ -9,7 +9,7 @@ use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
 use crate::kamaji::datastore as rules;
 use crate::managed_object::memory::Memory;
-use crate::managed_object::{Managed, Scene, Unsettled};
+use crate::managed_object::{Managed, Scene, Settled, Unsettled};
 use crate::management_cluster::Kind;
 use crate::management_cluster::watch::{EndReason, wait_until};
 
@@ -44,14 +44,14 @@ impl Managed for DataStore {
 
     /// Newer Kamaji says whether it accepts the datastore; without that status an accepted object is all there is to
     /// wait for (Kamaji before edge-26.2.5).
-    async fn settle(&self, scene: &Scene, _planned: &Value, written: Json) -> Result<Json, Box<Unsettled>> {
+    async fn settle(&self, scene: &Scene, _planned: &Value, written: Json) -> Result<Settled, Box<Unsettled>> {
         if !reports_ready(scene, &written).await {
-            return Ok(written);
+            return Ok(Settled::quietly(written));
         }
         let settled = wait_until(&scene.cluster, &scene.operation, &scene.object, None, |seen| {
             seen.map(crate::managed_object::json_of).filter(is_ready)
         });
-        settled.await.map_err(|ended| {
+        settled.await.map(Settled::quietly).map_err(|ended| {
             let last = ended.last().map_or(written, crate::managed_object::json_of);
             let why = match &ended.reason {
                 EndReason::Failed(error) => error.to_diagnostic(&format!("wait for {}", scene.object)),

@@ -299,11 +299,14 @@ fn unlike_arguments(view: &View<'_>, deployment: &Value) -> Option<Verdict> {
 
 /// Whether the certificate has the names that are asked for. Names are added to it, never taken out.
 fn missing_names(view: &View<'_>, pem: Option<&str>) -> Option<Verdict> {
-    let leaf = certificate::read_pem(pem?).ok()?.into_iter().next()?;
-    view.cert_sans()
-        .into_iter()
-        .find(|name| !leaf.subject_alternative_names.contains(name))
-        .map(|name| not_yet(format!("The certificate of the API server does not have the name {name:?} yet.")))
+    let name = missing_name(view, pem?)?;
+    Some(not_yet(format!("The certificate of the API server does not have the name {name:?} yet.")))
+}
+
+/// The first name that is asked for and that a certificate (PEM) does not have.
+pub fn missing_name<'a>(view: &View<'a>, pem: &str) -> Option<&'a str> {
+    let leaf = certificate::read_pem(pem).ok()?.into_iter().next()?;
+    view.cert_sans().into_iter().find(|name| !leaf.subject_alternative_names.contains(name))
 }
 
 fn without_route(view: &View<'_>) -> Option<Verdict> {

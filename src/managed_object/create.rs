@@ -75,9 +75,10 @@ impl<M: Managed> ManagedResource<M> {
         known.set("uid", written["metadata"]["uid"].as_str().into());
         checkpoint.save(&known, &Private::write(&memory));
         let live = match self.managed.settle(scene, planned, written).await {
-            Ok(live) => {
+            Ok(settled) => {
                 memory.was_ready = true;
-                live
+                diagnostics.extend(settled.warnings);
+                settled.live
             }
             Err(unsettled) => {
                 diagnostics.push(unsettled.why.clone());

@@ -65,7 +65,7 @@ pub trait Managed: Send + Sync + 'static {
 
     /// Waits until a write has taken effect, as far as the configuration asks for. Returns the object as it is then, or
     /// as it was last seen and why the wait ended.
-    async fn settle(&self, scene: &Scene, planned: &Value, written: Json) -> Result<Json, Box<Unsettled>>;
+    async fn settle(&self, scene: &Scene, planned: &Value, written: Json) -> Result<Settled, Box<Unsettled>>;
 
     /// True if the kind's settled objects are protected against deletion; false for one that never worked.
     fn is_protected(&self, state: &Value) -> bool;
@@ -82,6 +82,22 @@ pub trait Managed: Send + Sync + 'static {
 
     /// Why a deleted object does not go away.
     async fn explain_stuck_delete(&self, scene: &Scene, last: &Json) -> String;
+}
+
+/// A wait that ended well.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The object as it is then.
+    pub live: Json,
+    /// What the user should know all the same.
+    pub warnings: Diagnostics,
+}
+
+impl Settled {
+    /// Without a word.
+    pub fn quietly(live: Json) -> Self {
+        Self { live, warnings: Diagnostics::new() }
+    }
 }
 
 /// A wait that did not end well.

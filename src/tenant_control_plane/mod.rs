@@ -14,7 +14,7 @@ use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::managed_object::memory::Memory;
-use crate::managed_object::{Managed, Scene, Unsettled};
+use crate::managed_object::{Managed, Scene, Settled, Unsettled};
 use crate::management_cluster::Kind;
 
 /// The kind behind `kamaji_tenant_control_plane`.
@@ -60,7 +60,7 @@ impl Managed for TenantControlPlane {
         observe::observe(scene, live, state, memory).await
     }
 
-    async fn settle(&self, scene: &Scene, planned: &Value, written: Json) -> Result<Json, Box<Unsettled>> {
+    async fn settle(&self, scene: &Scene, planned: &Value, written: Json) -> Result<Settled, Box<Unsettled>> {
         settle::settle(scene, planned, written).await
     }
 
