@@ -136,7 +136,7 @@ fn adopt_attribute(attribute: &Attribute, live: &Json, path: &[&str], ours: &mut
             let present = api.empty == Empty::Presence && ours(path);
             if nothing && !required && !present { Value::Null } else { taken }
         }
-        _ if !required && (is_default(api.server_default, live) || is_empty(live) || !ours(path)) => Value::Null,
+        _ if !required && (is_default(attribute, live) || is_empty(live) || !ours(path)) => Value::Null,
         Kind::ListOf(inner) => {
             let items = live.as_array().map(Vec::as_slice).unwrap_or_default();
             Value::List(items.iter().map(|item| adopt_below(inner, item, path, &mut |_| true)).collect())
@@ -152,8 +152,15 @@ fn adopt_attribute(attribute: &Attribute, live: &Json, path: &[&str], ours: &mut
     }
 }
 
-fn is_default(default: Option<&str>, live: &Json) -> bool {
-    default.and_then(|text| serde_json::from_str::<Json>(text).ok()).is_some_and(|default| default == *live)
+/// True if the server would fill in the same, in this release or in an older one.
+fn is_default(attribute: &Attribute, live: &Json) -> bool {
+    let Some(api) = &attribute.api else { return false };
+    let ty = attribute.value_type();
+    let now = read(live, &ty);
+    let mut defaults = api.server_default.iter().chain(api.former_defaults);
+    defaults.any(|text| {
+        serde_json::from_str::<Json>(text).is_ok_and(|default| attribute.means_the_same(&read(&default, &ty), &now))
+    })
 }
 
 /// Reads a leaf. A value of another type than the table has (a newer CRD) is not ours to interpret: null.

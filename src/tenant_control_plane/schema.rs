@@ -90,6 +90,7 @@ fn spec() -> Vec<Attribute> {
                             .doc("Cgroup driver of the tenant's kubelets, written to their shared configuration."),
                         string_list("preferred_address_types")
                             .json("preferredAddressTypes")
+                            .server_default("[\"InternalIP\",\"ExternalIP\",\"Hostname\"]")
                             .canonical(sorted)
                             .rule(Validator::each(Validator::one_of(&[
                                 "Hostname",

@@ -151,8 +151,8 @@ async fn explain(scene: &Scene, level: Level, last: &Json, reason: &EndReason) -
         EndReason::Stopped => Diagnostic::error(
             "Interrupted while waiting",
             format!(
-                "{} exists and is in the state; it was not ready yet. Terraform marks a new object as tainted: \
-                 `terraform untaint` it to keep it, and apply again to go on.",
+                "{} is in the state as it was last seen; what was asked for has not taken effect yet. Apply again to go on. \
+                 Terraform marks an object that was being made as tainted: `terraform untaint` keeps it.",
                 scene.object
             ),
         ),

@@ -62,6 +62,7 @@ pub(super) fn attribute() -> Attribute {
                 .doc("Networks of the tenant's pods: one, or one IPv4 and one IPv6."),
             string_list("dns_service_ips")
                 .json("dnsServiceIPs")
+                .former_defaults(&["[\"10.96.0.10\"]"])
                 .replace("the DNS address is built into the tenant's kubelets")
                 .rule(Validator::each(network::ip_address()))
                 .doc("Addresses of the tenant's DNS service, inside the service networks."),

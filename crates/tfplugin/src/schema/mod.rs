@@ -181,6 +181,8 @@ pub struct Api {
     pub key: &'static str,
     /// The default that the server fills in, as JSON.
     pub server_default: Option<&'static str>,
+    /// Defaults of older releases of the API, as JSON.
+    pub former_defaults: &'static [&'static str],
     /// What an empty value means.
     pub empty: Empty,
     /// The first release of the API that knows the field; [`None`] for the oldest one supported.
@@ -322,6 +324,13 @@ impl Attribute {
         self
     }
 
+    /// Defaults of older releases of the API, as JSON.
+    #[must_use]
+    pub fn former_defaults(mut self, defaults: &'static [&'static str]) -> Self {
+        self.api_mut().former_defaults = defaults;
+        self
+    }
+
     /// What an empty value means to the remote API.
     #[must_use]
     pub fn empty(mut self, empty: Empty) -> Self {
@@ -338,7 +347,13 @@ impl Attribute {
 
     fn api_mut(&mut self) -> &mut Api {
         let key = self.name;
-        self.api.get_or_insert(Api { key, server_default: None, empty: Empty::Absent, since: None })
+        self.api.get_or_insert(Api {
+            key,
+            server_default: None,
+            former_defaults: &[],
+            empty: Empty::Absent,
+            since: None,
+        })
     }
 
     /// The attributes inside; empty for plain types.
