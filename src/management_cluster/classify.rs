@@ -59,7 +59,7 @@ fn from_foreign_body(asked: &Asked, status: u16, body: &[u8]) -> (ApiError, Agai
         429 => (ApiError::Throttled { message: text }, Again::Always),
         502..=504 => (ApiError::Unavailable { status, message: text }, Again::IfIdempotent),
         _ => {
-            let message = format!("{text}. This is not how a Kubernetes API server answers");
+            let message = format!("{}. This is not how a Kubernetes API server answers", text.trim_end_matches('.'));
             (ApiError::Other { status, message }, Again::Never)
         }
     }
@@ -91,7 +91,10 @@ fn from_status(asked: &Asked, status: u16, found: &Status) -> (ApiError, Again) 
                 causes.iter().filter(|c| c.reason == "FieldManagerConflict").map(field_conflict).collect();
             if owned.is_empty() { ApiError::Conflict { message } } else { ApiError::FieldConflict(owned) }
         }
-        (422, _) | (_, reason::INVALID) => ApiError::Invalid(invalid_fields(causes, &message)),
+        (422, _) | (_, reason::INVALID) => match unknown_fields(&message) {
+            unknown if !unknown.is_empty() => ApiError::UnknownField { paths: unknown },
+            _ => ApiError::Invalid(invalid_fields(causes, &message)),
+        },
         (403, _) => ApiError::Forbidden { permission: missing_permission(&message), message },
         (401, _) => ApiError::Unauthorized { message },
         (429, _) => return (ApiError::Throttled { message }, Again::Always),
@@ -177,18 +180,34 @@ fn field_conflict(cause: &StatusCause) -> FieldConflict {
 
 fn invalid_fields(causes: &[StatusCause], message: &str) -> Vec<InvalidField> {
     if causes.is_empty() {
-        return vec![InvalidField { field: String::new(), message: message.to_owned() }];
+        return vec![InvalidField { field: String::new(), message: shortened(message) }];
     }
-    causes.iter().map(|cause| InvalidField { field: cause.field.clone(), message: cause.message.clone() }).collect()
+    let field = |cause: &StatusCause| InvalidField { field: cause.field.clone(), message: shortened(&cause.message) };
+    causes.iter().map(field).collect()
 }
 
-/// Server-side apply: `PATH: field not declared in schema`; other writes: `unknown field "PATH"`.
+/// A refused value is quoted before the reason, and may be a whole object.
+fn shortened(message: &str) -> String {
+    const HEAD: usize = 80;
+    const TAIL: usize = 300;
+    let length = message.chars().count();
+    if length <= HEAD + TAIL {
+        return message.to_owned();
+    }
+    let head: String = message.chars().take(HEAD).collect();
+    let tail: String = message.chars().skip(length - TAIL).collect();
+    format!("{head} … {tail}")
+}
+
+/// Server-side apply: `PATH: field not declared in schema` (500); other writes: `strict decoding error: unknown field
+/// "PATH"` (400, or 422 after the whole object).
 fn unknown_fields(message: &str) -> Vec<String> {
     let problems = message.split_once("): ").map_or(message, |(_, problems)| problems);
     let undeclared = typed_problems(problems)
         .filter(|(_, problem)| problem.contains("field not declared in schema"))
         .map(|(path, _)| path.to_owned());
-    let strict = message.split("unknown field ").skip(1).filter_map(quoted).map(str::to_owned);
+    let strict = message.rsplit_once("strict decoding error: ").map(|(_, problems)| problems).unwrap_or_default();
+    let strict = strict.split("unknown field ").skip(1).filter_map(quoted).map(str::to_owned);
     undeclared.chain(strict).collect()
 }
 
@@ -335,6 +354,23 @@ mod tests {
             status(400, "BadRequest", strict, json!({})).0,
             ApiError::UnknownField { paths: vec!["spec.a".into(), "spec.b".into()] }
         );
+    }
+
+    #[test]
+    fn a_refused_object_is_not_repeated_whole() {
+        let object = "x".repeat(20_000);
+        let message = format!("Invalid value: \"{object}\": strict decoding error: unknown field \"spec.bogus\"");
+        let causes = json!({"causes": [{"reason": "FieldValueInvalid", "message": message, "field": "patch"}]});
+        let whole = format!("TenantControlPlane \"a\" is invalid: patch: {message}");
+        assert_eq!(
+            status(422, "Invalid", &whole, causes).0,
+            ApiError::UnknownField { paths: vec!["spec.bogus".into()] }
+        );
+        let message = format!("Invalid value: \"{object}\": must be small");
+        let causes = json!({"causes": [{"reason": "FieldValueInvalid", "message": message, "field": "spec"}]});
+        let (error, _) = status(422, "Invalid", "…", causes);
+        let ApiError::Invalid(fields) = error else { panic!("{error:?}") };
+        assert!(fields[0].message.len() < 500 && fields[0].message.ends_with("must be small"), "{}", fields[0].message);
     }
 
     #[test]

@@ -264,11 +264,16 @@ impl ManagementCluster {
                 Ok(if body["kind"] == "Status" { Deleted::Gone } else { Deleted::Going })
             }
             Err(ApiError::NotFound(_)) => Ok(Deleted::Gone),
-            // "Precondition failed: UID in precondition: …, UID in object meta: …"
-            Err(ApiError::Conflict { message }) if message.contains("UID in precondition") => Ok(Deleted::Gone),
+            Err(ApiError::Conflict { message }) if is_another_uid(&message) => Ok(Deleted::Gone),
             Err(error) => Err(error),
         }
     }
+}
+
+/// "the UID in the precondition (…) does not match the UID in record (…)", or from storage "Precondition failed: UID in
+/// precondition: …, UID in object meta: …". A delete can also conflict for other reasons.
+fn is_another_uid(message: &str) -> bool {
+    message.contains("UID in the precondition") || message.contains("UID in precondition")
 }
 
 /// Starts the credential plugin, if there is one, and reads keys: off the runtime's threads.

@@ -126,9 +126,14 @@ fn unreachable(host: &str) -> String {
 fn role(permission: &Permission) -> String {
     let Permission { verb, group, resource, namespace } = permission;
     let rule = format!("  - apiGroups: [\"{group}\"]\n    resources: [\"{resource}\"]\n    verbs: [\"{verb}\"]");
+    let all = if group.starts_with("kamaji.") {
+        "\n\nAll verbs that the provider uses on it: get, list, watch, create, patch, delete."
+    } else {
+        ""
+    };
     match namespace {
-        Some(namespace) => format!("The user needs this rule in a Role in the namespace {namespace}:\n\n{rule}"),
-        None => format!("The user needs this rule in a ClusterRole:\n\n{rule}"),
+        Some(namespace) => format!("The user needs this rule in a Role in the namespace {namespace}:\n\n{rule}{all}"),
+        None => format!("The user needs this rule in a ClusterRole:\n\n{rule}{all}"),
     }
 }
 

@@ -161,11 +161,7 @@ pub(super) fn from_transport(host: &str, error: &kube::Error) -> (ApiError, Agai
     let mut again = Again::IfIdempotent;
     let mut current: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(source) = current {
-        let custom = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(tls) = source
-            .downcast_ref::<rustls::Error>()
-            .or_else(|| custom.and_then(|inner| inner.downcast_ref::<rustls::Error>()))
-        {
+        if let Some(tls) = source.downcast_ref::<rustls::Error>() {
             return (ApiError::Tls { host: host.to_owned(), cause: tls.to_string() }, Again::Never);
         }
         if let Some(auth) = source.downcast_ref::<AuthError>() {
@@ -180,7 +176,11 @@ pub(super) fn from_transport(host: &str, error: &kube::Error) -> (ApiError, Agai
         if never_connected {
             again = Again::Always;
         }
-        current = source.source();
+        // The source of an io::Error is that of the error inside it: that one itself would be passed over.
+        current = match source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inside) => Some(inside),
+            None => source.source(),
+        };
     }
     (ApiError::Unreachable { host: host.to_owned(), cause: causes(error) }, again)
 }
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_certificate_that_does_not_fit_is_not_tried_again() {
         let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let error = kube::Error::Service(Box::new(std::io::Error::other(tls)));
+        let error = kube::Error::Service(Box::new(std::io::Error::other(std::io::Error::other(tls))));
         assert!(matches!(from_transport("h", &error), (ApiError::Tls { .. }, Again::Never)));
     }
 

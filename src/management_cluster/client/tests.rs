@@ -200,18 +200,22 @@ async fn an_operation_that_was_interrupted_sends_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_delete_carries_the_uid_and_leaves_another_object_alone() {
-    let other = "Operation cannot be fulfilled on tenantcontrolplanes \"a\": the UID in the precondition (uid-a) does \
-        not match the UID in record (x). Precondition failed: UID in precondition: uid-a, UID in object meta: x";
+    let early = "Operation cannot be fulfilled on tenantcontrolplanes \"a\": the UID in the precondition (uid-a) does \
+        not match the UID in record (x). The object might have been deleted and then recreated";
+    let late = "Operation cannot be fulfilled on tenantcontrolplanes \"a\": Precondition failed: UID in precondition: \
+        uid-a, UID in object meta: x";
     let api = Scripted::new([
         on(Method::DELETE, TENANT_A).answers(200, &tenant("a", "9", &json!({}))),
         on(Method::DELETE, TENANT_A).answers(200, &json!({"kind": "Status", "status": "Success"})),
         on(Method::DELETE, TENANT_A).answers(404, &not_found("tenantcontrolplanes", "a")),
-        on(Method::DELETE, TENANT_A).answers(409, &failure(409, "Conflict", other, &json!({"name": "a"}))),
+        on(Method::DELETE, TENANT_A).answers(409, &failure(409, "Conflict", early, &json!({"name": "a"}))),
+        on(Method::DELETE, TENANT_A).answers(409, &failure(409, "Conflict", late, &json!({"name": "a"}))),
         on(Method::DELETE, TENANT_A).answers(409, &failure(409, "Conflict", "being removed", &json!({"name": "a"}))),
     ]);
     let cluster = api.cluster();
     let delete = || async { cluster.delete(&operation(10), &a(), "uid-a", Propagation::Foreground).await };
     assert_eq!(delete().await, Ok(Deleted::Going));
+    assert_eq!(delete().await, Ok(Deleted::Gone));
     assert_eq!(delete().await, Ok(Deleted::Gone));
     assert_eq!(delete().await, Ok(Deleted::Gone));
     assert_eq!(delete().await, Ok(Deleted::Gone));
