@@ -52,7 +52,9 @@ impl<M: Managed> ManagedResource<M> {
         let mut now = if imported {
             let adoption = Adoption::of(&object, &scene.field_manager);
             memory.adopted_from = adoption.managers();
-            let taken = super::mapping::adopt(&schema.attributes, &live, &mut |path| adoption.takes(path));
+            let taken = super::mapping::adopt(&schema.attributes, &live, &mut |path| {
+                !path.last().is_some_and(|key| TOOLS_OWN.contains(key)) && adoption.takes(path)
+            });
             memory.applied = self.intent(&taken, &memory).manifest;
             if adoption.managers().is_empty() {
                 // Ours already: the annotation of its create belongs to it.
@@ -83,6 +85,9 @@ impl<M: Managed> ManagedResource<M> {
         Ok(ReadResponse { state: now, private: Private::write(&memory), diagnostics })
     }
 }
+
+/// Annotations that a tool or Kamaji keeps for itself: nobody's configuration.
+const TOOLS_OWN: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", "kamaji.clastix.io/soot"];
 
 /// The prior values of computed attributes, for the kind to overwrite: what cannot be observed now stays.
 fn keep_computed(schema: &tfplugin::schema::Schema, state: &Value, now: &mut Value) {

@@ -34,8 +34,11 @@ pub fn propose(schema: &Schema, prior: &Value, config: &Value, proposed: &Value)
         mark_unknown(&schema.attributes, config, &mut planned, &mut |_| true);
     } else {
         let changed = changes(&schema.attributes, prior, &planned);
-        if !changed.is_empty() {
-            mark_unknown(&schema.attributes, config, &mut planned, &mut |by| recomputed(by, &changed));
+        // What only the provider knows (timeouts, protection) moves nothing of the object.
+        let in_api = |change: &&Change| schema.at(&change.path).is_none_or(|attribute| attribute.api.is_some());
+        let moving: Vec<Change> = changed.iter().filter(in_api).cloned().collect();
+        if !moving.is_empty() {
+            mark_unknown(&schema.attributes, config, &mut planned, &mut |by| recomputed(by, &moving));
         }
         replaced = changed
             .iter()
@@ -164,10 +167,12 @@ mod tests {
             version: 0,
             description: "A thing.",
             attributes: vec![
-                string("name").required().replace("the name is the identity"),
-                string("version").required().canonical(with_v),
-                number("replicas"),
-                object("network", vec![string("address"), string_list("sans")]),
+                string("name").json("name").required().replace("the name is the identity"),
+                string("version").json("version").required().canonical(with_v),
+                number("replicas").json("replicas"),
+                object("network", vec![string("address").json("address"), string_list("sans").json("sans")])
+                    .json("network"),
+                string("wait_for"),
                 string("id").computed(RecomputedBy::Nothing),
                 string("endpoint").computed(RecomputedBy::Change(&["network.address"])),
                 string("status").computed(RecomputedBy::AnyChange),
@@ -234,6 +239,7 @@ mod tests {
     #[case("network.sans", Value::strings(["a"]), &["status"])]
     #[case("network.address", "10.0.0.2".into(), &["endpoint", "status"])]
     #[case("network.address", Value::Unknown, &["endpoint", "status"])]
+    #[case("wait_for", "ready".into(), &[])]
     #[case("network", Value::Null, &["endpoint", "status"])]
     #[case("network", Value::Unknown, &["endpoint", "status"])]
     fn a_single_change_moves_only_what_follows_from_it(

@@ -56,7 +56,7 @@ pub enum OnChange {
 pub enum RecomputedBy {
     /// Never again: ids, UIDs.
     Nothing,
-    /// Whenever anything about the object changes.
+    /// Whenever anything changes that the remote API knows of.
     AnyChange,
     /// Whenever one of these attributes (dotted) or something inside them changes.
     Change(&'static [&'static str]),
