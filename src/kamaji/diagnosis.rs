@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
-use super::tenant_control_plane::{ServiceType, View};
+use super::datastore::refusal;
+use super::network::check_dns_service_ips;
+use super::tenant_control_plane::{PAUSED_ANNOTATION, ServiceType, Status, View, is_paused};
 
 /// What was found round a control plane; what could not be read is absent.
 #[derive(Clone, Debug, Default)]
@@ -22,33 +24,74 @@ pub struct Evidence {
     pub events: Vec<Value>,
 }
 
-/// The facts, then the likely causes by name: lines for a person, a dozen at most.
+/// More lines than this nobody reads.
+const MOST_LINES: usize = 15;
+
+/// The facts, then the likely causes by name: short lines for a person.
 pub fn not_ready(evidence: &Evidence) -> Vec<String> {
     let view = View::new(&evidence.tenant_control_plane);
-    let mut lines = vec![facts(&view)];
-    lines.extend(endpoint(&view, evidence));
-    lines.extend(data_store(&view, evidence));
-    lines.extend(ingress(&view));
-    for pod in evidence.pods.iter().take(3) {
-        lines.extend(pod_trouble(pod));
+    let mut causes = Vec::new();
+    if view.paused() {
+        causes.push(paused(&view));
     }
+    causes.extend(endpoint(&view, evidence));
+    causes.extend(data_store(&view, evidence));
+    causes.extend(route(&view));
+    causes.extend(migration(&view));
+    causes.extend(evidence.deployment.as_ref().into_iter().flat_map(deployment_trouble));
+    causes.extend(evidence.pods.iter().map(pod_trouble).filter(|lines| !lines.is_empty()).take(3).flatten());
     if evidence.pods.is_empty() && view.wanted_replicas() > 0 && evidence.deployment.is_some() {
-        lines.push("The Deployment has no pods: look at the Events of its ReplicaSet (quota, admission).".to_owned());
+        causes.push("The Deployment has no pods: look at the Events of its ReplicaSet (quota, admission).".to_owned());
     }
-    let warnings = evidence.events.iter().rev().filter(|event| text(event, "/type") == Some("Warning"));
-    for event in warnings.take(2) {
-        let (reason, message) =
-            (text(event, "/reason").unwrap_or_default(), text(event, "/message").unwrap_or_default());
-        lines.push(format!("Event {reason}: {message}"));
-    }
-    if lines.len() == 1 {
-        lines.push(
+    causes.extend(warnings(evidence));
+    if causes.is_empty() {
+        causes.push(
             "Nothing round it looks wrong. The reason may be in the log of the Kamaji controller: \
              `kubectl -n kamaji-system logs deploy/kamaji`."
                 .to_owned(),
         );
     }
+    finish(std::iter::once(facts(&view)).chain(causes))
+}
+
+fn finish(lines: impl Iterator<Item = String>) -> Vec<String> {
+    lines.map(|line| short(&line)).take(MOST_LINES).collect()
+}
+
+/// One line of bearable length: messages of pods can hold whole logs.
+fn short(line: &str) -> String {
+    const LONGEST: usize = 300;
+    let flat = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= LONGEST {
+        return flat;
+    }
+    flat.chars().take(LONGEST).chain(std::iter::once('…')).collect()
+}
+
+/// The last warnings, newest first, each reason once.
+fn warnings(evidence: &Evidence) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let mut lines = Vec::new();
+    for event in evidence.events.iter().rev().filter(|event| text(event, "/type") == Some("Warning")) {
+        let reason = text(event, "/reason").unwrap_or_default();
+        if !reasons.contains(&reason) && lines.len() < 2 {
+            reasons.push(reason);
+            lines.push(format!(
+                "Event {reason}: {}",
+                text(event, "/message").or(text(event, "/note")).unwrap_or_default()
+            ));
+        }
+    }
     lines
+}
+
+fn paused(view: &View<'_>) -> String {
+    format!(
+        "Cause: it is paused, and Kamaji does nothing. Remove the annotation: `kubectl -n {} annotate tenantcontrolplane {} \
+         {PAUSED_ANNOTATION}-`.",
+        view.namespace(),
+        view.name()
+    )
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
@@ -99,56 +142,115 @@ fn endpoint(view: &View<'_>, evidence: &Evidence) -> Option<String> {
 
 fn data_store(view: &View<'_>, evidence: &Evidence) -> Option<String> {
     let Some(name) = view.requested_data_store() else {
-        return Some("Likely cause: no `data_store` is set and this Kamaji has no default one.".to_owned());
+        return view
+            .data_store()
+            .is_none()
+            .then(|| "Likely cause: no `data_store` is set and this Kamaji has no default one.".to_owned());
     };
     let Some(store) = &evidence.data_store else {
         return Some(format!("Likely cause: the DataStore {name} does not exist, or cannot be read."));
     };
-    if store.pointer("/status/ready") == Some(&Value::Bool(false)) {
-        let conditions = store.pointer("/status/conditions").and_then(Value::as_array);
-        let why = conditions
-            .into_iter()
-            .flatten()
-            .find(|condition| text(condition, "/status") == Some("False"))
-            .and_then(|condition| text(condition, "/message"))
-            .unwrap_or("no reason given");
+    if let Some(why) = refusal(store) {
         return Some(format!("Likely cause: the DataStore {name} is not ready: {why}."));
     }
-    (view.data_store().is_none() && evidence.deployment.is_none()).then(|| {
+    // Kamaji notes the datastore when it has set up the tenant's user and data there.
+    (view.endpoint().is_some() && view.text("/status/storage/setup/schema").is_none()).then(|| {
         format!(
-            "Possible cause: Kamaji cannot work with the DataStore {name}: it is unreachable, or its credentials or keys are \
-             wrong. The log of the Kamaji controller has the reason."
+            "Likely cause: Kamaji cannot work with the DataStore {name}: it is unreachable, its credentials or keys are \
+             wrong, or (MySQL) `data_store_username` is not set to a name of at most 32 characters. The log of the Kamaji \
+             controller has the reason."
         )
     })
 }
 
-fn ingress(view: &View<'_>) -> Option<String> {
-    let wanted = view.at("/spec/controlPlane/ingress").is_some();
-    let without_host = wanted && view.text("/spec/controlPlane/ingress/hostname").is_none_or(str::is_empty);
-    without_host.then(|| "Likely cause: `control_plane.ingress` has no `hostname`.".to_owned())
+fn route(view: &View<'_>) -> Option<String> {
+    let without = |kind: &str, field: &str| {
+        view.at(&format!("/spec/controlPlane/{kind}")).is_some_and(|spec| {
+            spec.get(field)
+                .is_none_or(|value| value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty))
+        })
+    };
+    if without("ingress", "hostname") {
+        return Some("Likely cause: `control_plane.ingress` has no `hostname`.".to_owned());
+    }
+    if without("gateway", "hostname") || without("gateway", "parentRefs") {
+        return Some("Likely cause: `control_plane.gateway` needs `hostname` and `parent_refs`.".to_owned());
+    }
+    let parents = view.at("/status/kubernetesResources/gateway/parents").and_then(Value::as_array).map_or(0, Vec::len);
+    (view.at("/spec/controlPlane/gateway").is_some() && parents != 1).then(|| {
+        format!(
+            "Possible cause: the TLSRoute is attached to {parents} parents, Kamaji needs exactly one. Does the Gateway have \
+             a TLS listener with mode Passthrough that takes the host name?"
+        )
+    })
 }
+
+/// A migration that fails says so nowhere but in its own pod.
+fn migration(view: &View<'_>) -> Option<String> {
+    let moving = view.data_store() != view.requested_data_store() && view.data_store().is_some();
+    (view.status() == Some(Status::Migrating) && moving).then(|| {
+        format!(
+            "The data are moving from DataStore {} to {}, and the tenant takes no writes. If that is stuck, look at the Job: \
+             `kubectl -n kamaji-system logs -l tcp.kamaji.clastix.io/name={}`. Setting `data_store` back ends it; both must \
+             have the same driver.",
+            view.data_store().unwrap_or_default(),
+            view.requested_data_store().unwrap_or("the default"),
+            view.name()
+        )
+    })
+}
+
+fn deployment_trouble(deployment: &Value) -> Vec<String> {
+    let failed = |condition: &&Value| match text(condition, "/type") {
+        Some("ReplicaFailure") => text(condition, "/status") == Some("True"),
+        Some("Progressing") => text(condition, "/status") == Some("False"),
+        _ => false,
+    };
+    list(deployment, "/status/conditions")
+        .iter()
+        .filter(failed)
+        .map(|condition| {
+            let why = text(condition, "/message").unwrap_or("no reason given");
+            format!("Deployment: {}: {why}", text(condition, "/reason").unwrap_or("stuck"))
+        })
+        .collect()
+}
+
+fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
+    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Reasons for waiting that every container goes through.
+const ORDINARY: &[&str] = &["ContainerCreating", "PodInitializing"];
 
 fn pod_trouble(pod: &Value) -> Vec<String> {
     let name = text(pod, "/metadata/name").unwrap_or_default();
-    let list = |pointer: &str| pod.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
     let mut lines = Vec::new();
-    for condition in list("/status/conditions") {
-        if text(&condition, "/type") == Some("PodScheduled") && text(&condition, "/status") == Some("False") {
-            let why = text(&condition, "/message").unwrap_or("no reason given");
+    for condition in list(pod, "/status/conditions") {
+        if text(condition, "/type") == Some("PodScheduled") && text(condition, "/status") == Some("False") {
+            let why = text(condition, "/message").unwrap_or("no reason given");
             lines.push(format!("Pod {name} cannot be scheduled: {why}"));
         }
     }
-    for container in list("/status/initContainerStatuses").iter().chain(&list("/status/containerStatuses")) {
-        let container_name = text(container, "/name").unwrap_or_default();
-        let reason = text(container, "/state/waiting/reason");
-        if let Some(reason) = reason.filter(|reason| *reason != "ContainerCreating" && *reason != "PodInitializing") {
-            let message = text(container, "/state/waiting/message").unwrap_or_default();
-            let image = text(container, "/image").unwrap_or_default();
-            lines.push(format!("Pod {name}, container {container_name} ({image}): {reason}. {message}"));
-        }
-        if let Some(ended) = text(container, "/lastState/terminated/reason") {
+    let statuses = list(pod, "/status/initContainerStatuses").iter().chain(list(pod, "/status/containerStatuses"));
+    for container in statuses {
+        let title = format!(
+            "Pod {name}, container {} ({})",
+            text(container, "/name").unwrap_or_default(),
+            text(container, "/image").unwrap_or_default()
+        );
+        // The message of a crash loop only says how long the pause is; the end before it has the reason.
+        if let Some(reason) = text(container, "/lastState/terminated/reason") {
             let code = container.pointer("/lastState/terminated/exitCode").and_then(Value::as_i64).unwrap_or_default();
-            lines.push(format!("Pod {name}, container {container_name} ended before: {ended}, exit code {code}."));
+            let restarts = container.pointer("/restartCount").and_then(Value::as_i64).unwrap_or_default();
+            let message = text(container, "/lastState/terminated/message").unwrap_or_default();
+            lines.push(format!("{title} ended {restarts} times, last with {reason}, exit code {code}. {message}"));
+        } else if let Some(reason) =
+            text(container, "/state/waiting/reason").filter(|reason| !ORDINARY.contains(reason))
+        {
+            lines.push(format!("{title}: {reason}. {}", text(container, "/state/waiting/message").unwrap_or_default()));
+        } else if container.pointer("/state/running").is_some() && container.get("ready") == Some(&Value::Bool(false)) {
+            lines.push(format!("{title} runs and does not pass its readiness probe."));
         }
     }
     lines
@@ -163,77 +265,61 @@ pub fn not_deleted(evidence: &Evidence) -> Vec<String> {
         lines.push(format!("It waits for the finalizers {}.", finalizers.join(", ")));
     }
     if view.paused() {
+        lines.push(paused(&view));
+    }
+    if let Some(name) = view.data_store().or(view.requested_data_store()) {
+        lines.push(match &evidence.data_store {
+            None => format!(
+                "Cause: the DataStore {name} does not exist any more, and Kamaji needs it to remove the tenant's data. \
+                 Create it again with the same name."
+            ),
+            Some(store) => match refusal(store) {
+                Some(why) => {
+                    format!("Cause: the DataStore {name} is not ready: {why}. Restore the Secrets that it refers to.")
+                }
+                None => format!(
+                    "Possible cause: the database behind the DataStore {name} is unreachable, or refuses Kamaji's \
+                     credentials; Kamaji tries again with growing pauses."
+                ),
+            },
+        });
+        if evidence.data_store.as_ref().is_some_and(is_paused) {
+            lines.push(format!("The DataStore {name} is paused; it will not go away after the tenant."));
+        }
+    }
+    lines.extend(stored_dns_service_ips(&view));
+    if view.at("/spec/controlPlane/gateway").is_some() {
         lines.push(
-            "Cause: it is paused. Remove the annotation: `kubectl annotate tenantcontrolplane NAME \
-             kamaji.clastix.io/paused-`."
+            "Possible cause: the Gateway API's CRDs were removed; Kamaji's webhook then refuses its own updates. Install \
+             them again."
                 .to_owned(),
         );
     }
-    if let Some(name) = view.requested_data_store() {
-        match &evidence.data_store {
-            None => lines.push(format!(
-                "Cause: the DataStore {name} does not exist any more, and Kamaji needs it to remove the tenant's data. \
-                 Create it again with the same name."
-            )),
-            Some(store) if store.pointer("/status/ready") == Some(&Value::Bool(false)) => lines.push(format!(
-                "Cause: the DataStore {name} is not ready; restore the Secrets that it refers to."
-            )),
-            Some(_) => lines.push(format!(
-                "Possible cause: the database behind the DataStore {name} is unreachable, or refuses Kamaji's credentials; \
-                 Kamaji tries again with growing pauses."
-            )),
-        }
-    }
     lines.push(
-        "Otherwise the Kamaji controller may be down: `kubectl -n kamaji-system get pods`. Finalizers are never removed by \
-         this provider: the tenant's data would stay behind."
+        "Otherwise the Kamaji controller or its webhook may be down: `kubectl -n kamaji-system get pods`. Finalizers are \
+         never removed by this provider: the tenant's data would stay behind."
             .to_owned(),
     );
-    lines
+    finish(lines.into_iter())
+}
+
+/// Kamaji's webhook judges the stored object on every update, its own removal of the finalizer included.
+fn stored_dns_service_ips(view: &View<'_>) -> Option<String> {
+    let many = view.texts("/spec/networkProfile/serviceCidrs");
+    let one = view.text("/spec/networkProfile/serviceCidr");
+    let networks = if many.is_empty() { one.into_iter().collect() } else { many };
+    let networks: Vec<_> = networks.iter().map(|text| text.parse()).collect::<Result<_, _>>().ok()?;
+    let stored = view.texts("/spec/networkProfile/dnsServiceIPs");
+    let addresses: Vec<_> = stored.iter().map(|text| text.parse()).collect::<Result<_, _>>().ok()?;
+    let problem = check_dns_service_ips(&addresses, &networks).err()?;
+    problem.summary.contains("outside").then(|| {
+        format!(
+            "Cause: dnsServiceIPs {} are outside the service network, and Kamaji's webhook refuses every update for that, \
+             Kamaji's own included. An administrator has to switch the webhook \"vtenantcontrolplane.kb.io\" off for a moment.",
+            stored.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn evidence(spec: Value, status: Value) -> Evidence {
-        Evidence { tenant_control_plane: json!({"spec": spec, "status": status}), ..Evidence::default() }
-    }
-
-    #[rstest::rstest]
-    #[case::node_port(json!({"dataStore": "d", "controlPlane": {"service": {"serviceType": "NodePort"}}}), "network_profile.address")]
-    #[case::load_balancer(json!({"dataStore": "d", "controlPlane": {"service": {"serviceType": "LoadBalancer"}}}), "load balancer controller")]
-    #[case::no_data_store(json!({"controlPlane": {"service": {"serviceType": "ClusterIP"}}}), "no `data_store`")]
-    #[case::missing_data_store(json!({"dataStore": "d"}), "DataStore d does not exist")]
-    fn the_likely_cause_is_named(#[case] spec: Value, #[case] word: &str) {
-        let lines = not_ready(&evidence(spec, json!({}))).join("\n");
-        assert!(lines.contains(word), "{lines}");
-    }
-
-    #[test]
-    fn a_pod_that_cannot_start_is_quoted() {
-        let mut evidence = evidence(json!({"dataStore": "d"}), json!({"controlPlaneEndpoint": "1.2.3.4:6443"}));
-        evidence.data_store = Some(json!({}));
-        evidence.deployment = Some(json!({}));
-        evidence.pods = vec![json!({
-            "metadata": {"name": "a-1"},
-            "status": {"containerStatuses": [{
-                "name": "kube-apiserver", "image": "x:v9",
-                "state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}},
-            }]},
-        })];
-        let lines = not_ready(&evidence).join("\n");
-        assert!(lines.contains("a-1, container kube-apiserver (x:v9): ImagePullBackOff. not found"), "{lines}");
-    }
-
-    #[test]
-    fn a_paused_deletion_names_the_annotation() {
-        let mut evidence = evidence(json!({"dataStore": "d"}), json!({}));
-        evidence.tenant_control_plane["metadata"] =
-            json!({"annotations": {"kamaji.clastix.io/paused": ""}, "finalizers": ["finalizer.kamaji.clastix.io"]});
-        let lines = not_deleted(&evidence).join("\n");
-        assert!(lines.contains("paused-") && lines.contains("finalizer.kamaji.clastix.io"), "{lines}");
-    }
-}
+mod tests;
