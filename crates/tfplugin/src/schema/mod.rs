@@ -7,11 +7,12 @@
 pub mod check;
 pub mod docs;
 pub mod validate;
+mod validator;
 pub mod wire;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
+
+pub use validator::{Check, Problem, Validator};
 
 use crate::path::Path;
 use crate::value::{Type, Value};
@@ -76,88 +77,6 @@ pub enum Empty {
 /// The one spelling of a known value that the remote API keeps as it is (`1.30.0` becomes `v1.30.0`). Two values with
 /// the same canonical form mean the same.
 pub type Canonical = fn(&Value) -> Value;
-
-/// What a [`Validator`] found: a title and the explanation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The title, at most eight words.
-    pub summary: String,
-    /// What is wrong, with what value, and what to do.
-    pub detail: String,
-}
-
-impl Problem {
-    /// A problem.
-    pub fn new(summary: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { summary: summary.into(), detail: detail.into() }
-    }
-}
-
-/// The function inside a [`Validator`]: a known, non-null value in, what is wrong with it out.
-pub type Check = Arc<dyn Fn(&Value) -> Result<(), Problem> + Send + Sync>;
-
-/// A rule about one value. Called only with known, non-null values; of collections, with the collection.
-#[derive(Clone)]
-pub struct Validator {
-    /// The rule in words, for the documentation: "one of `a`, `b`".
-    pub rule: String,
-    check: Check,
-}
-
-impl Validator {
-    /// A rule from its words and its check.
-    pub fn new(rule: impl Into<String>, check: impl Fn(&Value) -> Result<(), Problem> + Send + Sync + 'static) -> Self {
-        Self { rule: rule.into(), check: Arc::new(check) }
-    }
-
-    /// One of some strings.
-    pub fn one_of(allowed: &'static [&'static str]) -> Self {
-        let list = allowed.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
-        let rule = format!("one of {list}");
-        let wanted = rule.replace('`', "\"");
-        Self::new(rule, move |value| match value.as_str() {
-            Some(text) if !allowed.contains(&text) => {
-                Err(Problem::new("Value not allowed", format!("{text:?} is not {wanted}.")))
-            }
-            _ => Ok(()),
-        })
-    }
-
-    /// A whole number within bounds, both included.
-    pub fn between(low: i64, high: i64) -> Self {
-        Self::new(format!("a whole number from {low} to {high}"), move |value| match value.as_i64() {
-            Some(number) if (low..=high).contains(&number) => Ok(()),
-            Some(number) => {
-                Err(Problem::new("Number out of range", format!("{number} is not between {low} and {high}.")))
-            }
-            None => Err(Problem::new("Not a whole number", format!("A whole number from {low} to {high} is wanted."))),
-        })
-    }
-
-    /// Applies a rule for strings to each string of a list or set.
-    pub fn each(rule: Self) -> Self {
-        let words = format!("each {}", rule.rule);
-        Self::new(words, move |value| {
-            value
-                .as_list()
-                .unwrap_or_default()
-                .iter()
-                .filter(|item| item.is_set())
-                .try_for_each(|item| rule.check(item))
-        })
-    }
-
-    /// Applies the rule.
-    pub fn check(&self, value: &Value) -> Result<(), Problem> {
-        (self.check)(value)
-    }
-}
-
-impl fmt::Debug for Validator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Validator").field(&self.rule).finish()
-    }
-}
 
 /// The shape of an attribute.
 #[derive(Clone, Debug)]
