@@ -1,5 +1,7 @@
 //! Refresh: the attributes that are ours as they are now, and the computed ones.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 use tfplugin::private::Private;
 use tfplugin::resource::{Context, ReadRequest, ReadResponse};
@@ -29,7 +31,8 @@ impl<M: Managed> ManagedResource<M> {
     }
 
     async fn read_live(&self, cx: &Context, state: &Value, private: Private) -> Result<ReadResponse, Diagnostics> {
-        let scene = self.scene(cx, state, "read")?;
+        let mut scene = self.scene(cx, state, "read")?;
+        scene.operation = scene.operation.patience(PATIENCE);
         let doing = format!("read {}", scene.object);
         let found = scene.cluster.get(&scene.operation, &scene.object).await;
         let found = found.map_err(|error| Diagnostics::from(error.to_diagnostic(&doing)))?;
@@ -85,6 +88,9 @@ impl<M: Managed> ManagedResource<M> {
         Ok(ReadResponse { state: now, private: Private::write(&memory), diagnostics })
     }
 }
+
+/// How long a refresh tries an API server that does not answer: a restart is waited for, a wrong address is not.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Annotations that a tool or Kamaji keeps for itself: nobody's configuration.
 const TOOLS_OWN: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", "kamaji.clastix.io/soot"];
