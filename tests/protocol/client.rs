@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use http::uri::PathAndQuery;
 use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
 use tfplugin::proto::goplugin::grpc_broker_client::GrpcBrokerClient;
@@ -13,7 +14,9 @@ use tfplugin::proto::goplugin::grpc_controller_client::GrpcControllerClient;
 use tfplugin::proto::goplugin::grpc_stdio_client::GrpcStdioClient;
 use tfplugin::proto::goplugin::{ConnInfo, Empty, StdioData};
 use tfplugin::proto::tfplugin6::provider_client::ProviderClient;
-use tonic::Streaming;
+use tonic::client::Grpc;
+use tonic::{Request, Status, Streaming};
+use tonic_prost::ProstCodec;
 
 use crate::certificate::{ClientCertificate, decode_server_certificate};
 use crate::transport::{Driver, Error, Http2, connect_plain, connect_tls};
@@ -249,6 +252,7 @@ impl Plugin {
 
 /// A connection with the streams that go-plugin opens on each.
 pub struct Connection {
+    http: Http2,
     /// The calls of the protocol.
     pub provider: ProviderClient<Http2>,
     controller: GrpcControllerClient<Http2>,
@@ -271,10 +275,18 @@ impl Connection {
         let requests = futures::stream::pending::<ConnInfo>();
         let broker = GrpcBrokerClient::with_origin(http.clone(), origin.clone()).start_stream(requests).await?;
         let controller = GrpcControllerClient::with_origin(http.clone(), origin.clone());
-        let provider = ProviderClient::with_origin(http, origin)
+        let provider = ProviderClient::with_origin(http.clone(), origin)
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX);
-        Ok(Connection { provider, controller, driver, stdio, broker: broker.into_inner() })
+        Ok(Connection { http, provider, controller, driver, stdio, broker: broker.into_inner() })
+    }
+
+    /// A call that no generated client makes.
+    pub async fn call_by_path(&mut self, path: &'static str, message: ConnInfo) -> Result<(), Status> {
+        let mut grpc = Grpc::with_origin(self.http.clone(), http::Uri::from_static("http://localhost"));
+        grpc.ready().await.unwrap();
+        let codec = ProstCodec::<ConnInfo, Empty>::default();
+        grpc.unary(Request::new(message), PathAndQuery::from_static(path), codec).await.map(|_| ())
     }
 
     /// `GRPCController.Shutdown`, answered while the streams are open.

@@ -22,11 +22,22 @@ pub(super) async fn guarded<T: Fallible>(
     call: impl Future<Output = T> + Send + 'static,
 ) -> Result<Response<T>, Status> {
     let span = tracing::debug_span!("rpc", tf_rpc = rpc);
+    let call = async move {
+        #[cfg(debug_assertions)]
+        panic_if_told_to(rpc);
+        call.await
+    };
     let response = match tokio::spawn(call.instrument(span)).await {
         Ok(response) => response,
         Err(error) => T::failed(&panicked(rpc, error).into()),
     };
     Ok(Response::new(response))
+}
+
+/// Lets the protocol tests see a panic inside a call of the built binary. Release builds do not have it.
+#[cfg(debug_assertions)]
+fn panic_if_told_to(rpc: &str) {
+    assert!(std::env::var("TFPLUGIN_PANIC_IN").as_deref() != Ok(rpc), "told to panic in {rpc}");
 }
 
 /// The diagnostic for a call that did not end by itself.
