@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use tfplugin::schema::{Attribute, RecomputedBy, Schema, Validator, object, string, string_list};
 
 use crate::kamaji::{names, network};
-use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, timeouts};
+use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, not_empty, timeouts};
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
@@ -34,6 +34,7 @@ fn attributes() -> Vec<Attribute> {
         string_list("endpoints")
             .json("spec.endpoints")
             .required()
+            .rule(not_empty("a datastore without an address holds nothing"))
             .rule(Validator::each(network::host_port()))
             .doc(
                 "Addresses of the database, `host:port` without scheme; IPv6 in brackets. PostgreSQL and MySQL use the \

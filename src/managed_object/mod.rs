@@ -218,3 +218,6 @@ impl<M: Managed> Resource for ManagedResource<M> {
 pub fn json_of(object: &DynamicObject) -> Json {
     serde_json::to_value(object).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Attributes that every object of the management cluster has.
 
-use tfplugin::schema::{Attribute, boolean, object, string, string_map};
+use tfplugin::schema::{Attribute, Problem, Validator, boolean, object, string, string_map};
 
 use crate::kamaji::{duration, names};
 
@@ -51,4 +51,17 @@ pub fn timeouts(defaults: &[(&'static str, &'static str)]) -> Attribute {
     };
     object("timeouts", defaults.iter().map(each).collect())
         .doc("How long operations may take: durations such as `90s` or `1h30m`.")
+}
+
+/// The rule for a list whose emptiness the API cannot keep, with what would happen instead.
+pub fn not_empty(consequence: &'static str) -> Validator {
+    Validator::new("at least one entry", move |value| match value.as_list() {
+        Some([]) => Err(Problem::new(
+            "Empty list not possible",
+            format!(
+                "An empty list cannot be kept: {consequence}. Leave the attribute out, or give at least one entry."
+            ),
+        )),
+        _ => Ok(()),
+    })
 }

@@ -66,6 +66,12 @@ impl Configured {
         diagnostics
     }
 
+    /// Configured with a cluster of one's own.
+    #[cfg(test)]
+    pub(crate) fn of(cluster: ManagementCluster) -> Self {
+        Self(RwLock::new(State { cluster: Cluster::Ready(cluster), ..State::default() }))
+    }
+
     /// The management cluster.
     pub fn cluster(&self) -> Result<ManagementCluster, Diagnostic> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);

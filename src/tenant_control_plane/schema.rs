@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 
 use tfplugin::Value;
 use tfplugin::schema::{
-    Attribute, Empty, Problem, RecomputedBy, Schema, Validator, number, object, string, string_list, string_map,
+    Attribute, Empty, RecomputedBy, Schema, Validator, number, object, string, string_list, string_map,
 };
 
 use crate::kamaji::{names, version};
-use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, timeouts};
+use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, not_empty, timeouts};
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
@@ -124,18 +124,6 @@ fn sorted(value: &Value) -> Value {
     let mut items: Vec<&str> = value.as_list().unwrap_or_default().iter().filter_map(Value::as_str).collect();
     items.sort_unstable();
     Value::strings(items)
-}
-
-fn not_empty(consequence: &'static str) -> Validator {
-    Validator::new("at least one entry", move |value| match value.as_list() {
-        Some([]) => Err(Problem::new(
-            "Empty list not possible",
-            format!(
-                "An empty list cannot be kept: {consequence}. Leave the attribute out, or give at least one entry."
-            ),
-        )),
-        _ => Ok(()),
-    })
 }
 
 /// What only the provider knows. Null is the default in code, never stored.
