@@ -1,11 +1,13 @@
 //! Plays Terraform against the built binary: the go-plugin process and every call of the protocol.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
+mod api_server;
 mod broken_input;
 mod calls;
 mod certificate;
 mod client;
 mod handshake;
+mod interrupt;
 mod log;
 mod objects;
 mod process;
