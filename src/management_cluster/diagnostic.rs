@@ -197,6 +197,7 @@ mod tests {
         let unreachable = || ApiError::Unreachable {
             host: "mgmt:6443".into(),
             cause: "tcp connect error: Connection refused".into(),
+            sent: false,
         };
         vec![
             unreachable(),

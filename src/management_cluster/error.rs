@@ -12,6 +12,8 @@ pub enum ApiError {
         host: String,
         /// The chain of causes.
         cause: String,
+        /// True if there was a connection: a write may have arrived.
+        sent: bool,
     },
     /// Connected, but the certificates do not fit.
     #[error("TLS with {host} failed: {cause}")]
@@ -181,8 +183,9 @@ impl ApiError {
     /// True if a write that ended so may have been carried out all the same: read before writing again.
     pub fn is_in_doubt(&self) -> bool {
         match self {
-            Self::Stopped { sent } => *sent,
-            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::DeadlineExceeded { .. } => true,
+            Self::Stopped { sent } | Self::Unreachable { sent, .. } => *sent,
+            Self::Unavailable { .. } => true,
+            Self::DeadlineExceeded { last } => last.as_ref().is_some_and(|last| last.is_in_doubt()),
             Self::Other { status, .. } => *status < 400,
             _ => false,
         }
@@ -235,12 +238,9 @@ mod tests {
 
     #[test]
     fn a_deadline_tells_the_last_reason() {
-        let last = ApiError::Unreachable { host: "a:6443".into(), cause: "connection refused".into() };
+        let last = ApiError::Unreachable { host: "a:6443".into(), cause: "connection reset".into(), sent: true };
         let over = ApiError::DeadlineExceeded { last: Some(Box::new(last)) };
-        assert_eq!(
-            over.to_string(),
-            "the time is over; the last attempt: a:6443 cannot be reached: connection refused"
-        );
+        assert_eq!(over.to_string(), "the time is over; the last attempt: a:6443 cannot be reached: connection reset");
         assert!(over.is_unreachable() && over.is_in_doubt());
     }
 }

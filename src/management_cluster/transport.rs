@@ -54,19 +54,19 @@ impl ManagementCluster {
         let started = Instant::now();
         let mut delays = Delays::default();
         let mut last: Option<ApiError> = None;
+        // The failure of an attempt that may have been carried out. A later one that certainly was not changes nothing.
+        let mut doubt: Option<ApiError> = None;
         loop {
             let remaining = operation.remaining();
+            let over = || ApiError::DeadlineExceeded { last: doubt.clone().or_else(|| last.clone()).map(Box::new) };
             if remaining.is_zero() {
-                return Err(ApiError::DeadlineExceeded { last: last.map(Box::new) });
+                return Err(over());
             }
-            let stopped = |last: &Option<ApiError>| ApiError::Stopped {
-                sent: !is_read(call) && last.as_ref().is_some_and(ApiError::is_in_doubt),
-            };
             let failure = tokio::select! {
                 biased;
-                () = operation.stop.cancelled() => return Err(stopped(&last)),
+                () = operation.stop.cancelled() => return Err(ApiError::Stopped { sent: doubt.is_some() }),
                 turn = timeout(remaining, self.turn()) => match turn {
-                    Err(_) => return Err(ApiError::DeadlineExceeded { last: last.map(Box::new) }),
+                    Err(_) => return Err(over()),
                     Ok(Err(error)) => return Err(error),
                     Ok(Ok((client, _permit))) => match self.attempt(operation, call, &client).await {
                         Ok(answer) => return Ok(answer),
@@ -79,17 +79,21 @@ impl ManagementCluster {
                 return Err(failure.error);
             }
             let delay = delays.next_after(failure.retry_after);
+            tracing::info!(error = %failure.error, delay_ms = millis(delay), "the request failed; it may be sent again");
+            if failure.again == Again::IfIdempotent && !changes_nothing(call) {
+                doubt = Some(failure.error.clone());
+            }
+            let told = doubt.clone().unwrap_or_else(|| failure.error.clone());
             if delay >= operation.remaining() {
-                return Err(ApiError::DeadlineExceeded { last: Some(Box::new(failure.error)) });
+                return Err(ApiError::DeadlineExceeded { last: Some(Box::new(told)) });
             }
             if started.elapsed() + delay > operation.patience {
-                return Err(failure.error);
+                return Err(told);
             }
-            tracing::info!(error = %failure.error, delay_ms = millis(delay), "trying again");
             last = Some(failure.error);
             tokio::select! {
                 biased;
-                () = operation.stop.cancelled() => return Err(stopped(&last)),
+                () = operation.stop.cancelled() => return Err(ApiError::Stopped { sent: doubt.is_some() }),
                 () = tokio::time::sleep(delay) => {}
             }
         }
@@ -104,7 +108,7 @@ impl ManagementCluster {
             in_time = &mut sent => in_time,
             () = operation.stop.cancelled() => {
                 let stopped = |sent| Failure::from((ApiError::Stopped { sent }, Again::Never));
-                if is_read(call) {
+                if changes_nothing(call) {
                     return Err(stopped(false));
                 }
                 timeout(GRACE, sent).await.map_err(|_| stopped(true))?
@@ -112,7 +116,7 @@ impl ManagementCluster {
         };
         in_time.unwrap_or_else(|_| {
             let cause = format!("no answer within {} s", limit.as_secs());
-            Err((ApiError::Unreachable { host: self.host().to_owned(), cause }, Again::IfIdempotent).into())
+            Err((ApiError::Unreachable { host: self.host().to_owned(), cause, sent: true }, Again::IfIdempotent).into())
         })
     }
 
@@ -137,7 +141,8 @@ impl ManagementCluster {
             Ok(body) => body.to_bytes().to_vec(),
             Err(error) => {
                 let cause = format!("the answer broke off: {}", chain(&error));
-                return Err((ApiError::Unreachable { host: self.host().to_owned(), cause }, Again::IfIdempotent).into());
+                let host = self.host().to_owned();
+                return Err((ApiError::Unreachable { host, cause, sent: true }, Again::IfIdempotent).into());
             }
         };
         if head.status.is_success() {
@@ -148,8 +153,10 @@ impl ManagementCluster {
     }
 }
 
-fn is_read(call: &Call) -> bool {
-    call.request.method() == http::Method::GET
+/// A read, or a write that stores nothing.
+fn changes_nothing(call: &Call) -> bool {
+    let query = call.request.uri().query().unwrap_or_default();
+    call.request.method() == http::Method::GET || query.split('&').any(|parameter| parameter == "dryRun=All")
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -182,7 +189,7 @@ pub(super) fn from_transport(host: &str, error: &kube::Error) -> (ApiError, Agai
             None => source.source(),
         };
     }
-    (ApiError::Unreachable { host: host.to_owned(), cause: causes(error) }, again)
+    (ApiError::Unreachable { host: host.to_owned(), cause: causes(error), sent: again != Again::Always }, again)
 }
 
 /// The causes without the outermost layers, which say only "ServiceError: client error (Connect)".

@@ -199,6 +199,43 @@ async fn an_operation_that_was_interrupted_sends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_is_in_doubt_only_if_it_may_have_arrived() {
+    let throttled = || on(Method::PATCH, TENANT_A).answers_text(429, "").always();
+    for (first, doubtful) in [
+        (on(Method::PATCH, TENANT_A).refused(), false),
+        (on(Method::PATCH, TENANT_A).answers_text(429, ""), false),
+        (on(Method::PATCH, TENANT_A).reset(), true),
+        (on(Method::PATCH, TENANT_A).answers_text(502, ""), true),
+    ] {
+        let api = Scripted::new([first, throttled()]);
+        let cluster = api.cluster();
+        let impatient = operation(600).patience(Duration::from_secs(3));
+        let error = cluster.apply(&impatient, &a(), &json!({}), &options()).await.expect_err("never");
+        assert_eq!(error.is_in_doubt(), doubtful, "{error:?}");
+        api.finish();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_dry_run_ends_at_once_and_wrote_nothing() {
+    let api = Scripted::new([on(Method::PATCH, TENANT_A).reset(), on(Method::PATCH, TENANT_A).unanswered()]);
+    let stop = CancellationToken::new();
+    let operation = Operation::new(Duration::from_secs(60), &stop);
+    let dry = ApplyOptions { dry_run: true, ..options() };
+    let cluster = api.cluster();
+    let interrupt = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        stop.cancel();
+    };
+    let started = Instant::now();
+    let (object, manifest) = (a(), json!({}));
+    let ((), outcome) = tokio::join!(interrupt, cluster.apply(&operation, &object, &manifest, &dry));
+    assert_eq!(outcome.expect_err("stopped"), ApiError::Stopped { sent: false });
+    assert!(started.elapsed() < Duration::from_millis(3010));
+    api.finish();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_delete_carries_the_uid_and_leaves_another_object_alone() {
     let early = "Operation cannot be fulfilled on tenantcontrolplanes \"a\": the UID in the precondition (uid-a) does \
         not match the UID in record (x). The object might have been deleted and then recreated";
