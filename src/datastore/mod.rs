@@ -70,11 +70,6 @@ impl Managed for DataStore {
         !state.get("uid").is_null()
     }
 
-    fn refuse_delete(&self, state: &Value) -> Option<Diagnostic> {
-        let _ = state;
-        None
-    }
-
     async fn explain_stuck_delete(&self, _scene: &Scene, last: &Json) -> String {
         rules::explain_stuck_delete(last)
     }

@@ -70,11 +70,6 @@ pub trait Managed: Send + Sync + 'static {
     /// True if the kind's settled objects are protected against deletion; false for one that never worked.
     fn is_protected(&self, state: &Value) -> bool;
 
-    /// Why an object must not be deleted now, beside its protection.
-    fn refuse_delete(&self, _state: &Value) -> Option<Diagnostic> {
-        None
-    }
-
     /// Waits until what belonged to a deleted object is gone too.
     async fn leave_nothing(&self, _scene: &Scene) -> Result<(), Diagnostic> {
         Ok(())

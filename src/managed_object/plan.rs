@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use kube::api::DynamicObject;
 use serde_json::Value as Json;
 use tfplugin::plan::changes;
 use tfplugin::private::Private;
 use tfplugin::resource::{Context, Plan, PlanRequest};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
-use super::memory::Memory;
+use super::memory::{Memory, NONCE};
 use super::ownership::apply;
 use super::{Managed, ManagedResource};
-use crate::managed_object::json_of;
 use crate::management_cluster::{ApiError, Operation};
 
 /// How long a plan tries an API server that does not answer.
@@ -76,7 +76,6 @@ impl<M: Managed> ManagedResource<M> {
                 "Set `deletion_protection = false`, apply, and destroy again.",
             ));
         }
-        plan.diagnostics.extend(self.managed.refuse_delete(prior));
         memory.may_delete = !plan.diagnostics.has_errors();
         plan.private = Private::write(&memory);
     }
@@ -91,41 +90,34 @@ impl<M: Managed> ManagedResource<M> {
             Err(diagnostic) => return diagnostic.into(),
         };
         scene.operation = Operation::new(self.timeout(planned, "read"), &cx.stop).patience(PATIENCE);
-        let manifest = Json::Object(self.intent(planned, memory).manifest);
         let creating = request.prior.is_null();
-        let force = planned.get("force_conflicts").as_bool().unwrap_or(false);
         let doing = format!("{} {}", if creating { "create" } else { "update" }, scene.object);
+        if creating {
+            match scene.cluster.get(&scene.operation, &scene.object).await {
+                Ok(None) => {}
+                // A tainted object looks like this: core plans it as a create, and deletes it first.
+                Ok(Some(found)) if self.is_of_a_create_of_ours(&found) => return Diagnostics::new(),
+                Ok(Some(_)) => return self.foreign(planned).into(),
+                Err(error) => return self.soften(Some(error.clone()), error.to_diagnostic(&doing).into()),
+            }
+        }
+        let manifest = Json::Object(self.intent(planned, memory).manifest);
+        let force = planned.get("force_conflicts").as_bool().unwrap_or(false);
         match apply(&scene, self.managed.schema(), &manifest, memory, force, true, &doing).await {
             Ok(written) => {
-                let live = json_of(&written.object);
-                let mut diagnostics = Diagnostics::new();
-                // A dry-run of a create has no resource version; of an existing object, its own.
-                if creating && !live["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
-                    diagnostics.extend(self.exists_already(planned, &live, &scene.field_manager));
-                }
-                for warning in written.warnings {
-                    diagnostics.push(Diagnostic::warning("Warning of the API server", warning));
-                }
-                diagnostics
+                let warnings = written.warnings.into_iter();
+                warnings
+                    .map(|warning| Diagnostic::warning("Warning of the API server", warning))
+                    .collect::<Vec<_>>()
+                    .into()
             }
-            Err(failed) => self.soften(failed.error, failed.diagnostics, creating, planned),
+            Err(failed) => self.soften(failed.error, failed.diagnostics),
         }
     }
 
-    /// At plan, an object of this name may be a tainted one of ours, which is deleted first: no word about it.
-    fn exists_already(&self, planned: &Value, live: &Json, field_manager: &str) -> Option<Diagnostic> {
-        let managers = live["metadata"]["managedFields"].as_array();
-        // Our own dry-run is one of the managers; an earlier apply of ours leaves the nonce, too.
-        let ours = managers.is_some_and(|all| {
-            all.iter().any(|entry| {
-                entry["manager"] == field_manager
-                    && entry["fieldsV1"]["f:metadata"]["f:annotations"]
-                        .get(format!("f:{}", super::memory::NONCE))
-                        .is_some()
-                    && entry["time"].as_str() != live_time(live)
-            })
-        });
-        (!ours).then(|| self.foreign(planned))
+    /// True for an object that this provider made, in this configuration or in another one.
+    fn is_of_a_create_of_ours(&self, found: &DynamicObject) -> bool {
+        found.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(NONCE))
     }
 
     /// The error for a create over an object that exists.
@@ -143,13 +135,7 @@ impl<M: Managed> ManagedResource<M> {
     }
 
     /// What an answer to a dry-run means for a plan.
-    fn soften(
-        &self,
-        error: Option<ApiError>,
-        diagnostics: Diagnostics,
-        creating: bool,
-        planned: &Value,
-    ) -> Diagnostics {
+    fn soften(&self, error: Option<ApiError>, diagnostics: Diagnostics) -> Diagnostics {
         match error {
             // "-refresh=false", or a create: the plan goes on, and says so once.
             Some(error) if error.is_unreachable() => {
@@ -158,7 +144,6 @@ impl<M: Managed> ManagedResource<M> {
                 );
                 self.shared.once("unreachable", Diagnostic::warning("Plan not checked by the server", text))
             }
-            Some(ApiError::FieldConflict(_)) if creating => self.foreign(planned).into(),
             Some(error @ (ApiError::NamespaceMissing { .. } | ApiError::NoSuchApi { .. })) => {
                 not_there_yet(&error.to_string(), diagnostics)
             }
@@ -169,11 +154,6 @@ impl<M: Managed> ManagedResource<M> {
             _ => diagnostics,
         }
     }
-}
-
-/// The newest time in managedFields: that of the request that was just made.
-fn live_time(live: &Json) -> Option<&str> {
-    live["metadata"]["managedFields"].as_array()?.iter().filter_map(|entry| entry["time"].as_str()).max()
 }
 
 fn not_there_yet(what: &str, diagnostics: Diagnostics) -> Diagnostics {
