@@ -150,7 +150,7 @@ fn settings() -> Vec<Attribute> {
 /// The attributes whose change can move the endpoint.
 const ENDPOINT: RecomputedBy = RecomputedBy::Change(&[
     "control_plane.service.service_type",
-    "control_plane.ingress",
+    "control_plane.ingress.hostname",
     "network_profile.address",
     "network_profile.advertise_address",
     "network_profile.port",
@@ -198,8 +198,17 @@ fn observed() -> Vec<Attribute> {
 }
 
 fn effective() -> Attribute {
-    const BY: RecomputedBy =
-        RecomputedBy::Change(&["data_store", "network_profile", "control_plane.deployment.replicas"]);
+    const BY: RecomputedBy = RecomputedBy::Change(&[
+        "data_store",
+        "control_plane.deployment.replicas",
+        "network_profile.port",
+        "network_profile.cluster_domain",
+        "network_profile.service_cidr",
+        "network_profile.service_cidrs",
+        "network_profile.pod_cidr",
+        "network_profile.pod_cidrs",
+        "network_profile.dns_service_ips",
+    ]);
     object(
         "effective",
         vec![

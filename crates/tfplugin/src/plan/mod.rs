@@ -93,7 +93,9 @@ fn settle_attribute(attribute: &Attribute, old: &Value, new: &Value) -> Value {
             Value::List(settled.map(|(n, item)| settle(inner, olds.get(n).unwrap_or(&Value::Null), item)).collect())
         }
         (Kind::MapOf(inner), _, Value::Object(items)) => {
-            let settled = items.iter().map(|(key, item)| (key.clone(), settle(inner, old.get(key), item)));
+            let olds = old.as_object();
+            let before = |key| olds.and_then(|olds| olds.get(key)).unwrap_or(&Value::Null);
+            let settled = items.iter().map(|(key, item)| (key.clone(), settle(inner, before(key), item)));
             Value::Object(settled.collect())
         }
         _ if attribute.means_the_same(old, new) => old.clone(),
