@@ -2,8 +2,10 @@
 
 pub mod datastore;
 pub mod kamaji;
+pub mod kubeconfig;
 pub mod managed_object;
 pub mod management_cluster;
 pub mod provider;
 pub mod tenant_cluster;
 pub mod tenant_control_plane;
+pub mod worker_join;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tfplugin::Value;
 use tfplugin::schema::{Problem, Validator};
 
 /// The units of Go's `time.ParseDuration` in nanoseconds. Both micro signs: U+00B5 and the Greek letter U+03BC.
@@ -89,6 +90,14 @@ fn advice(text: &str) -> String {
     "Write numbers with the units \"h\", \"m\", \"s\" or \"ms\", as in \"90s\" or \"1h30m\".".to_owned()
 }
 
+/// The canonical form of an attribute that holds a duration: nanoseconds. `24h` and `1440m` are the same.
+pub fn canonical_value(value: &Value) -> Value {
+    match value.as_str().map(parse) {
+        Some(Ok(duration)) => format!("{}ns", duration.as_nanos()).into(),
+        _ => value.clone(),
+    }
+}
+
 /// The rule for an attribute that holds a duration: longer than zero.
 pub fn validator() -> Validator {
     Validator::new("a positive duration such as `90s` or `1h30m`", |value| match value.as_str() {
@@ -104,7 +113,6 @@ pub fn validator() -> Validator {
 mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
-    use tfplugin::Value;
 
     use super::*;
 
@@ -155,6 +163,12 @@ mod tests {
     #[case("soon", false)]
     fn an_attribute_wants_a_positive_duration(#[case] text: &str, #[case] good: bool) {
         assert_eq!(validator().check(&Value::from(text)).is_ok(), good);
+    }
+
+    #[test]
+    fn two_spellings_of_a_duration_are_the_same() {
+        assert_eq!(canonical_value(&"24h".into()), canonical_value(&"1440m".into()));
+        assert_eq!(canonical_value(&"soon".into()), "soon".into());
     }
 
     proptest! {

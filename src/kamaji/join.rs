@@ -32,23 +32,15 @@ pub struct JoinInput {
 }
 
 impl JoinInput {
-    /// The `kubeadm join` command; [`None`] if the node settings need a configuration file, because kubeadm has no flags for
-    /// labels, taints and kubelet arguments.
+    /// The `kubeadm join` command; [`None`] if there are labels or taints, for which kubeadm has no flags.
     pub fn join_command(&self) -> Option<SecretString> {
-        let node = &self.node;
-        if !(node.labels.is_empty() && node.taints.is_empty() && node.kubelet_extra_args.is_empty()) {
+        if self.node != NodeSettings::default() {
             return None;
         }
         let mut words = vec!["kubeadm".to_owned(), "join".to_owned(), shell_word(&self.endpoint.to_string())];
         words.extend(["--token".to_owned(), self.token.token().expose_secret().to_owned()]);
         for pin in &self.ca_pins {
             words.extend(["--discovery-token-ca-cert-hash".to_owned(), shell_word(pin)]);
-        }
-        let ignored = (!node.ignore_preflight_errors.is_empty()).then(|| node.ignore_preflight_errors.join(","));
-        for (flag, value) in
-            [("--node-name", &node.name), ("--cri-socket", &node.cri_socket), ("--ignore-preflight-errors", &ignored)]
-        {
-            words.extend(value.iter().flat_map(|value| [flag.to_owned(), shell_word(value)]));
         }
         Some(words.join(" ").into())
     }
@@ -61,26 +53,6 @@ fn shell_word(text: &str) -> String {
         return text.to_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-/// Whether a worker of this version fits a tenant of that one: not newer, and at most three minors older.
-///
-/// # Errors
-/// It does not.
-pub fn check_skew(worker: &KubernetesVersion, tenant: &KubernetesVersion) -> Result<(), Problem> {
-    let wrong = |why: &str| {
-        Err(Problem::new(
-            "Worker version does not fit the tenant",
-            format!("A worker of version {worker} cannot join a tenant of version {tenant}: {why}. Use {tenant}."),
-        ))
-    };
-    if worker.release() > tenant.release() {
-        return wrong("a kubelet must not be newer than the API server");
-    }
-    if worker.minor() + 3 < tenant.minor() {
-        return wrong("a kubelet may be at most three minor versions older than the API server");
-    }
-    Ok(())
 }
 
 /// Why no machine can join the tenant in the state that it is in, however long one waits; [`None`] if nothing speaks
@@ -133,6 +105,7 @@ pub(in crate::kamaji) mod tests {
     use rstest::rstest;
     use serde_json::json;
 
+    use super::node::{Effect, Taint};
     use super::*;
     use crate::kamaji::certificate::tests::EC_PIN;
 
@@ -148,12 +121,11 @@ pub(in crate::kamaji) mod tests {
 
     pub fn with_settings() -> JoinInput {
         let node = NodeSettings {
-            name: Some("w1".to_owned()),
             labels: [("example.com/pool", "a"), ("zone", "b")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-            taints: vec!["dedicated=db:NoSchedule".parse().unwrap(), "gpu:NoExecute".parse().unwrap()],
-            kubelet_extra_args: vec![("v".to_owned(), "2".to_owned()), ("max-pods".to_owned(), "50".to_owned())],
-            cri_socket: Some("unix:///run/containerd/containerd.sock".to_owned()),
-            ignore_preflight_errors: vec!["Swap".to_owned()],
+            taints: vec![
+                Taint { key: "dedicated".to_owned(), value: "db".to_owned(), effect: Effect::NoSchedule },
+                Taint { key: "gpu".to_owned(), value: String::new(), effect: Effect::NoExecute },
+            ],
         };
         JoinInput { node, ..plain() }
     }
@@ -172,13 +144,11 @@ pub(in crate::kamaji) mod tests {
         let input = JoinInput {
             endpoint: "[fd00::1]:6443".parse().unwrap(),
             ca_pins: vec![EC_PIN.to_owned(), EC_PIN.to_owned()],
-            node: NodeSettings { name: Some("w1".to_owned()), ..NodeSettings::default() },
             ..plain()
         };
         let command = input.join_command().unwrap().expose_secret().to_owned();
         assert!(command.starts_with("kubeadm join '[fd00::1]:6443' "), "{command}");
         assert_eq!(command.matches("--discovery-token-ca-cert-hash").count(), 2);
-        assert!(command.ends_with(" --node-name w1"), "{command}");
     }
 
     #[test]
@@ -198,15 +168,6 @@ pub(in crate::kamaji) mod tests {
     #[test]
     fn the_token_does_not_show_in_debug_output() {
         assert!(!format!("{:?}", plain()).contains("0123456789abcdef"));
-    }
-
-    #[rstest]
-    #[case("v1.32.4", "v1.32.1", true)]
-    #[case("v1.29.0", "v1.32.1", true)]
-    #[case("v1.28.9", "v1.32.1", false)]
-    #[case("v1.33.0", "v1.32.1", false)]
-    fn a_worker_is_at_most_three_minors_older(#[case] worker: &str, #[case] tenant: &str, #[case] good: bool) {
-        assert_eq!(check_skew(&worker.parse().unwrap(), &tenant.parse().unwrap()).is_ok(), good);
     }
 
     #[rstest]

@@ -164,6 +164,16 @@ pub fn labels() -> Validator {
     Validator::new("valid Kubernetes label keys and values", |map| check_labels(strings(map)))
 }
 
+/// The value of a label or a taint; the empty one is allowed.
+pub fn label_value() -> Validator {
+    rule(
+        "a Kubernetes label value",
+        "Value is not valid in Kubernetes",
+        is_label_value,
+        "Use at most 63 letters, digits, \"-\", \"_\" and \".\", alphanumeric at both ends.",
+    )
+}
+
 /// A map of annotations: only the keys have a form.
 pub fn annotations() -> Validator {
     Validator::new("valid Kubernetes annotation keys", |map| {

@@ -107,6 +107,20 @@ impl ManagementCluster {
         }))
     }
 
+    /// Asks the API server whether it is ready to serve (`/readyz`).
+    pub async fn ready(&self, operation: &Operation) -> Result<(), ApiError> {
+        let request = http::Request::get("/readyz").body(Vec::new()).map_err(unsendable)?;
+        let asked = Asked { kind: Kind::Namespace, namespace: None, name: String::new() };
+        match self.exchange(operation, &Call { asked, request, idempotent: true }).await {
+            Ok(_) => Ok(()),
+            // The answer is a list of checks, no Status.
+            Err(ApiError::Other { status: status @ 500.., .. }) => {
+                Err(ApiError::Unavailable { status, message: "it is starting or stopping".to_owned() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Lists the objects of a kind: of one namespace, or of all. `labels` is a label selector; empty for everything.
     pub async fn list(
         &self,

@@ -17,8 +17,10 @@ use tfplugin::{Diagnostics, Value};
 pub use shared::Configured;
 
 use crate::datastore::DataStore;
+use crate::kubeconfig::Kubeconfig;
 use crate::managed_object::ManagedResource;
 use crate::tenant_control_plane::TenantControlPlane;
+use crate::worker_join::WorkerJoin;
 
 /// The source address; written here and nowhere else.
 pub const ADDRESS: &str = "registry.terraform.io/clastix/kamaji";
@@ -37,8 +39,10 @@ impl KamajiProvider {
         let resources: Vec<Box<dyn Resource>> = vec![
             Box::new(ManagedResource::new(DataStore, Arc::clone(&shared))),
             Box::new(ManagedResource::new(TenantControlPlane, Arc::clone(&shared))),
+            Box::new(WorkerJoin::new(Arc::clone(&shared))),
         ];
-        Self { shared, resources, ephemeral_resources: Vec::new() }
+        let ephemeral_resources: Vec<Box<dyn EphemeralResource>> = vec![Box::new(Kubeconfig::new(Arc::clone(&shared)))];
+        Self { shared, resources, ephemeral_resources }
     }
 }
 

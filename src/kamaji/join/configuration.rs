@@ -44,14 +44,8 @@ struct TokenDiscovery<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NodeRegistration<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cri_socket: Option<&'a str>,
     #[serde(skip_serializing_if = "KubeletArgs::is_empty")]
     kubelet_extra_args: KubeletArgs<'a>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    ignore_preflight_errors: &'a [String],
     taints: Vec<Taint<'a>>,
 }
 
@@ -97,8 +91,7 @@ impl JoinInput {
         let node = &self.node;
         let labels: Vec<String> = node.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let labels = labels.join(",");
-        let arguments = node.kubelet_extra_args.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let arguments = (!labels.is_empty()).then_some(("node-labels", labels.as_str())).into_iter().chain(arguments);
+        let arguments = (!labels.is_empty()).then_some(("node-labels", labels.as_str())).into_iter();
         let api_version = api_version(&self.kubernetes_version);
         let configuration = JoinConfiguration {
             api_version,
@@ -111,14 +104,11 @@ impl JoinInput {
                 },
             },
             node_registration: NodeRegistration {
-                name: node.name.as_deref(),
-                cri_socket: node.cri_socket.as_deref(),
                 kubelet_extra_args: if api_version.ends_with("v1beta4") {
                     KubeletArgs::List(arguments.map(|(name, value)| KubeletArg { name, value }).collect())
                 } else {
                     KubeletArgs::Map(arguments.collect())
                 },
-                ignore_preflight_errors: &node.ignore_preflight_errors,
                 taints: node
                     .taints
                     .iter()
@@ -143,7 +133,7 @@ mod tests {
     use rstest::rstest;
     use serde_json::{Value, json};
 
-    use super::super::node::NodeSettings;
+    use super::super::node::{self, NodeSettings};
     use super::super::tests::{plain, with_settings};
     use super::*;
 
@@ -171,12 +161,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case("v1.30.14", "kubeadm.k8s.io/v1beta3", json!({"max-pods": "50", "node-labels": "example.com/pool=a,zone=b", "v": "2"}))]
-    #[case("v1.31.0", "kubeadm.k8s.io/v1beta4", json!([
-        {"name": "node-labels", "value": "example.com/pool=a,zone=b"},
-        {"name": "v", "value": "2"},
-        {"name": "max-pods", "value": "50"},
-    ]))]
+    #[case("v1.30.14", "kubeadm.k8s.io/v1beta3", json!({"node-labels": "example.com/pool=a,zone=b"}))]
+    #[case("v1.31.0", "kubeadm.k8s.io/v1beta4", json!([{"name": "node-labels", "value": "example.com/pool=a,zone=b"}]))]
     fn kubelet_arguments_have_the_form_of_the_version(
         #[case] version: &str,
         #[case] api_version: &str,
@@ -188,10 +174,7 @@ mod tests {
         assert_eq!(
             read["nodeRegistration"],
             json!({
-                "name": "w1",
-                "criSocket": "unix:///run/containerd/containerd.sock",
                 "kubeletExtraArgs": arguments,
-                "ignorePreflightErrors": ["Swap"],
                 "taints": [{"key": "dedicated", "value": "db", "effect": "NoSchedule"}, {"key": "gpu", "effect": "NoExecute"}],
             })
         );
@@ -200,15 +183,15 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_stays_as_it_is(text in "\\PC{0,60}", odd in "[ \\n\\t'\"\\\\:#{}\\[\\]&*!|>%@`~a0-9]{0,20}") {
-            let arguments = vec![("a".to_owned(), text.clone()), ("b".to_owned(), odd.clone())];
-            let input = JoinInput {
-                node: NodeSettings { kubelet_extra_args: arguments, ..NodeSettings::default() },
-                ..plain()
-            };
-            let read = read(&input);
-            let values = &read["nodeRegistration"]["kubeletExtraArgs"];
-            proptest::prop_assert_eq!(&values[0]["value"], &Value::from(text));
-            proptest::prop_assert_eq!(&values[1]["value"], &Value::from(odd));
+            let taints = [&text, &odd].map(|text| node::Taint {
+                key: "a".to_owned(),
+                value: format!("x{text}"),
+                effect: node::Effect::NoSchedule,
+            });
+            let read = read(&JoinInput { node: NodeSettings { taints: taints.into(), ..NodeSettings::default() }, ..plain() });
+            let values = &read["nodeRegistration"]["taints"];
+            proptest::prop_assert_eq!(&values[0]["value"], &Value::from(format!("x{text}")));
+            proptest::prop_assert_eq!(&values[1]["value"], &Value::from(format!("x{odd}")));
         }
     }
 }

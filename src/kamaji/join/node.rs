@@ -1,4 +1,4 @@
-//! How a node registers: its name, labels, taints and kubelet arguments, by the rules of kubeadm and the kubelet.
+//! How a node registers: its labels and taints, by the rules of the kubelet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,41 +7,15 @@ use std::str::FromStr;
 use tfplugin::Value;
 use tfplugin::schema::{Problem, Validator};
 
-use crate::kamaji::names::{check_key, check_labels, is_dns1123_subdomain, is_label_value};
+use crate::kamaji::names::{check_key, check_labels};
 
 /// What the machine tells about itself when it joins. It counts once, when the node is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeSettings {
-    /// The name; by default the machine's host name.
-    pub name: Option<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Taints.
     pub taints: Vec<Taint>,
-    /// Arguments of the kubelet, names without dashes.
-    pub kubelet_extra_args: Vec<(String, String)>,
-    /// The socket of the container runtime; by default kubeadm looks for it.
-    pub cri_socket: Option<String>,
-    /// Checks of kubeadm that may fail.
-    pub ignore_preflight_errors: Vec<String>,
-}
-
-impl NodeSettings {
-    /// Everything that is wrong with the settings: the attribute and the problem.
-    pub fn problems(&self) -> Vec<(&'static str, Problem)> {
-        let labels = self.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        [
-            ("name", self.name.as_deref().map_or(Ok(()), check_node_name)),
-            ("labels", check_node_labels(labels)),
-            ("taints", check_taints(&self.taints)),
-            ("kubelet_extra_args", check_kubelet_args(&self.kubelet_extra_args)),
-            ("cri_socket", self.cri_socket.as_deref().map_or(Ok(()), check_cri_socket)),
-            ("ignore_preflight_errors", check_preflight(&self.ignore_preflight_errors)),
-        ]
-        .into_iter()
-        .filter_map(|(attribute, result)| Some((attribute, result.err()?)))
-        .collect()
-    }
 }
 
 /// What a taint does to pods that do not tolerate it.
@@ -61,7 +35,26 @@ impl fmt::Display for Effect {
     }
 }
 
-/// A taint as kubectl writes it: `key=value:Effect` or `key:Effect`.
+impl FromStr for Effect {
+    type Err = Problem;
+
+    fn from_str(word: &str) -> Result<Self, Problem> {
+        match word {
+            "NoSchedule" => Ok(Self::NoSchedule),
+            "PreferNoSchedule" => Ok(Self::PreferNoSchedule),
+            "NoExecute" => Ok(Self::NoExecute),
+            _ => Err(Problem::new(
+                "Taint is not valid",
+                format!("The effect of a taint is one of {}, not {word:?}.", EFFECTS.join(", ")),
+            )),
+        }
+    }
+}
+
+/// The words for effects.
+pub const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+/// Keeps pods that do not tolerate it away from a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taint {
     /// Like a label key.
@@ -72,49 +65,16 @@ pub struct Taint {
     pub effect: Effect,
 }
 
-impl fmt::Display for Taint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let equals = if self.value.is_empty() { "" } else { "=" };
-        write!(f, "{}{equals}{}:{}", self.key, self.value, self.effect)
-    }
-}
-
-impl FromStr for Taint {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        let wrong = |advice: &str| {
-            let form = "is not a taint of the form \"key=value:Effect\", like \"dedicated=db:NoSchedule\"";
-            Problem::new("Taint is not valid", format!("{text:?} {form}. {advice}"))
-        };
-        let (left, effect) = text.rsplit_once(':').ok_or_else(|| wrong("The effect is missing."))?;
-        let effect = match effect {
-            "NoSchedule" => Effect::NoSchedule,
-            "PreferNoSchedule" => Effect::PreferNoSchedule,
-            "NoExecute" => Effect::NoExecute,
-            _ => return Err(wrong("The effect is one of NoSchedule, PreferNoSchedule, NoExecute.")),
-        };
-        let (key, value) = left.split_once('=').unwrap_or((left, ""));
-        check_key(key)?;
-        if !is_label_value(value) {
-            return Err(wrong("The value has at most 63 letters, digits, \"-\", \"_\" and \".\"."));
-        }
-        Ok(Self { key: key.to_owned(), value: value.to_owned(), effect })
-    }
-}
-
-/// Whether taints can stand together.
-///
-/// # Errors
-/// Two of the same key and effect, which Kubernetes refuses.
-pub fn check_taints(taints: &[Taint]) -> Result<(), Problem> {
-    let mut seen = BTreeSet::new();
-    match taints.iter().find(|taint| !seen.insert((&taint.key, taint.effect))) {
-        Some(twice) => Err(Problem::new(
-            "Taint is given twice",
-            format!("There are two taints with key {:?} and effect {}. Keep one.", twice.key, twice.effect),
-        )),
-        None => Ok(()),
+impl Taint {
+    /// From an object with `key`, `value` and `effect`.
+    ///
+    /// # Errors
+    /// A key, value or effect that Kubernetes refuses.
+    pub fn from_value(object: &Value) -> Result<Self, Problem> {
+        let text = |attribute| object.str_at(attribute).unwrap_or_default();
+        let (key, value) = (text("key"), text("value"));
+        check_labels([(key, value)])?;
+        Ok(Self { key: key.to_owned(), value: value.to_owned(), effect: text("effect").parse()? })
     }
 }
 
@@ -168,63 +128,6 @@ pub fn check_node_labels<'a>(labels: impl Iterator<Item = (&'a str, &'a str)> + 
     labels.map(|(key, _)| key).try_for_each(check_node_label_key)
 }
 
-fn check_node_name(name: &str) -> Result<(), Problem> {
-    if is_dns1123_subdomain(name) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        "Node name is not valid",
-        format!("{name:?} cannot be the name of a node. Use lower-case letters, digits, \"-\" and \".\"."),
-    ))
-}
-
-fn check_kubelet_args(arguments: &[(String, String)]) -> Result<(), Problem> {
-    let mut seen = BTreeSet::new();
-    for (name, _) in arguments {
-        let wrong = |detail: String| Err(Problem::new("Kubelet argument is not valid", detail));
-        match name.as_str() {
-            "node-labels" => {
-                return wrong("Write node labels into labels, not into the argument node-labels.".to_owned());
-            }
-            "register-with-taints" => {
-                return wrong("Write taints into taints, not into the argument register-with-taints.".to_owned());
-            }
-            _ if name.starts_with('-') => return wrong(format!("Write {name:?} without leading dashes.")),
-            _ if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) => {
-                return wrong(format!("{name:?} is not the name of an argument."));
-            }
-            // kubeadm before 1.31 holds them in a map.
-            _ if !seen.insert(name) => return wrong(format!("The argument {name:?} is given twice. Keep one.")),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_cri_socket(socket: &str) -> Result<(), Problem> {
-    if socket.starts_with("unix:///") && !socket.contains(char::is_whitespace) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        "Runtime socket is not valid",
-        format!("{socket:?} is not a URL like \"unix:///run/containerd/containerd.sock\"."),
-    ))
-}
-
-fn check_preflight(names: &[String]) -> Result<(), Problem> {
-    let wrong = |detail: String| Err(Problem::new("Preflight check is not valid", detail));
-    if names.len() > 1 && names.iter().any(|name| name.eq_ignore_ascii_case("all")) {
-        return wrong("\"all\" stands for every check and must be alone.".to_owned());
-    }
-    let named = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-    };
-    match names.iter().find(|name| !named(name)) {
-        Some(name) => wrong(format!("{name:?} is not the name of a check, like \"Swap\".")),
-        None => Ok(()),
-    }
-}
-
 /// A map of labels that a node gives itself.
 pub fn labels() -> Validator {
     Validator::new("labels that a kubelet may set on its own node", |map| {
@@ -234,11 +137,24 @@ pub fn labels() -> Validator {
     })
 }
 
-/// A list of taints.
-pub fn taints() -> Validator {
-    Validator::new("taints of the form `key=value:Effect`", |list| {
-        let known = list.as_list().unwrap_or_default().iter().filter_map(Value::as_str);
-        check_taints(&known.map(str::parse).collect::<Result<Vec<_>, _>>()?)
+/// The key of a taint.
+pub fn taint_key() -> Validator {
+    Validator::new("a valid Kubernetes label key", |value| value.as_str().map_or(Ok(()), check_key))
+}
+
+/// A list of taints as objects, as far as it is known: no two of the same key and effect, which Kubernetes refuses.
+pub fn distinct_taints() -> Validator {
+    Validator::new("no two of the same key and effect", |list| {
+        let mut seen = BTreeSet::new();
+        let known = list.as_list().unwrap_or_default().iter();
+        let mut known = known.filter_map(|taint| Some((taint.str_at("key")?, taint.str_at("effect")?)));
+        match known.find(|taint| !seen.insert(*taint)) {
+            Some((key, effect)) => Err(Problem::new(
+                "Taint is given twice",
+                format!("There are two taints with key {key:?} and effect {effect}. Keep one."),
+            )),
+            None => Ok(()),
+        }
     })
 }
 
@@ -266,56 +182,35 @@ mod tests {
         assert_eq!(labels().check(&Value::object([(key, Value::from("a"))])).is_ok(), good);
     }
 
-    #[rstest]
-    #[case("dedicated=db:NoSchedule")]
-    #[case("gpu:NoExecute")]
-    #[case("example.com/a=b.c:PreferNoSchedule")]
-    fn a_taint_reads_back(#[case] text: &str) {
-        assert_eq!(text.parse::<Taint>().unwrap().to_string(), text);
+    fn taint(key: &str, value: Value, effect: &str) -> Value {
+        Value::object([("key", Value::from(key)), ("value", value), ("effect", Value::from(effect))])
     }
 
     #[rstest]
-    #[case("dedicated=db", "effect is missing")]
-    #[case("dedicated=db:noschedule", "effect is one of")]
-    #[case("=db:NoSchedule", "not a valid key")]
-    #[case("a=b=c:NoSchedule", "value has")]
-    #[case("a=b,c:NoSchedule", "value has")]
-    #[case("", "effect is missing")]
-    fn a_broken_taint_is_answered_with_what_to_write(#[case] text: &str, #[case] advice: &str) {
-        let problem = taints().check(&Value::strings([text])).unwrap_err();
-        assert!(problem.detail.contains(advice), "{}", problem.detail);
+    #[case(taint("dedicated", "db".into(), "NoSchedule"), Some(("dedicated", "db", Effect::NoSchedule)))]
+    #[case(taint("example.com/a", Value::Null, "NoExecute"), Some(("example.com/a", "", Effect::NoExecute)))]
+    #[case(taint("a", Value::Null, "PreferNoSchedule"), Some(("a", "", Effect::PreferNoSchedule)))]
+    #[case(taint("a", Value::Null, "noschedule"), None)]
+    #[case(taint("", "db".into(), "NoSchedule"), None)]
+    #[case(taint("a:b", Value::Null, "NoSchedule"), None)]
+    #[case(taint("a", "b=c".into(), "NoSchedule"), None)]
+    fn a_taint_has_key_and_effect(#[case] object: Value, #[case] wanted: Option<(&str, &str, Effect)>) {
+        let wanted = wanted.map(|(key, value, effect)| Taint { key: key.to_owned(), value: value.to_owned(), effect });
+        assert_eq!(Taint::from_value(&object).ok(), wanted);
     }
 
     #[test]
     fn a_taint_is_given_once_per_effect() {
-        assert!(taints().check(&Value::strings(["a=b:NoSchedule", "a=c:NoSchedule"])).is_err());
-        assert!(taints().check(&Value::strings(["a=b:NoSchedule", "a=b:NoExecute"])).is_ok());
+        let check = |taints: [Value; 2]| distinct_taints().check(&Value::List(taints.into())).is_ok();
+        assert!(!check([taint("a", "b".into(), "NoSchedule"), taint("a", "c".into(), "NoSchedule")]));
+        assert!(check([taint("a", "b".into(), "NoSchedule"), taint("a", "b".into(), "NoExecute")]));
+        assert!(check([Value::Unknown, taint("a", Value::Unknown, "NoExecute")]));
     }
 
-    #[rstest]
-    #[case::none(NodeSettings::default(), None)]
-    #[case::name(NodeSettings { name: Some("W1".to_owned()), ..NodeSettings::default() }, Some("name"))]
-    #[case::socket(NodeSettings { cri_socket: Some("/run/x.sock".to_owned()), ..NodeSettings::default() }, Some("cri_socket"))]
-    #[case::dashes(arguments(&["--v"]), Some("kubelet_extra_args"))]
-    #[case::twice(arguments(&["v", "v"]), Some("kubelet_extra_args"))]
-    #[case::labels_in_arguments(arguments(&["node-labels"]), Some("kubelet_extra_args"))]
-    #[case::good_arguments(arguments(&["v", "max-pods"]), None)]
-    #[case::all(preflight(&["all"]), None)]
-    #[case::all_and_more(preflight(&["Swap", "All"]), Some("ignore_preflight_errors"))]
-    #[case::sentence(preflight(&["a b"]), Some("ignore_preflight_errors"))]
-    fn each_setting_is_checked_under_its_name(#[case] settings: NodeSettings, #[case] attribute: Option<&str>) {
-        assert_eq!(settings.problems().first().map(|(attribute, _)| *attribute), attribute);
-    }
-
-    fn arguments(names: &[&str]) -> NodeSettings {
-        let kubelet_extra_args = names.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect();
-        NodeSettings { kubelet_extra_args, ..NodeSettings::default() }
-    }
-
-    fn preflight(names: &[&str]) -> NodeSettings {
-        NodeSettings {
-            ignore_preflight_errors: names.iter().map(|name| (*name).to_owned()).collect(),
-            ..NodeSettings::default()
+    #[test]
+    fn effects_are_known_by_their_words() {
+        for word in EFFECTS {
+            assert_eq!(word.parse::<Effect>().map(|effect| effect.to_string()), Ok((*word).to_owned()));
         }
     }
 }

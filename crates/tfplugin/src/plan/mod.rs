@@ -34,11 +34,15 @@ pub fn propose(schema: &Schema, prior: &Value, config: &Value, proposed: &Value)
         mark_unknown(&schema.attributes, config, &mut planned, &mut |_| true);
     } else {
         let changed = changes(&schema.attributes, prior, &planned);
-        // What only the provider knows (timeouts, protection) moves nothing of the object.
+        // What only the provider knows (timeouts, protection) moves nothing of the object, but what is named to move with
+        // it.
         let in_api = |change: &&Change| schema.at(&change.path).is_none_or(|attribute| attribute.api.is_some());
         let moving: Vec<Change> = changed.iter().filter(in_api).cloned().collect();
-        if !moving.is_empty() {
-            mark_unknown(&schema.attributes, config, &mut planned, &mut |by| recomputed(by, &moving));
+        if !changed.is_empty() {
+            mark_unknown(&schema.attributes, config, &mut planned, &mut |by| match by {
+                RecomputedBy::AnyChange => recomputed(by, &moving),
+                _ => recomputed(by, &changed),
+            });
         }
         replaced = changed
             .iter()
@@ -178,6 +182,7 @@ mod tests {
                 string("id").computed(RecomputedBy::Nothing),
                 string("endpoint").computed(RecomputedBy::Change(&["network.address"])),
                 string("status").computed(RecomputedBy::AnyChange),
+                string("rendered").computed(RecomputedBy::Change(&["wait_for"])),
             ],
         }
     }
@@ -202,7 +207,7 @@ mod tests {
     /// What core proposes: the configuration with the prior values of computed attributes.
     fn proposed(config: &Value, prior: &Value) -> Value {
         let mut proposed = config.clone();
-        for name in ["id", "endpoint", "status"] {
+        for name in ["id", "endpoint", "status", "rendered"] {
             proposed.set(name, prior.get(name).clone());
         }
         proposed
@@ -213,14 +218,14 @@ mod tests {
     }
 
     fn unknowns(planned: &Value) -> Vec<&str> {
-        ["id", "endpoint", "status"].into_iter().filter(|name| planned.get(name).is_unknown()).collect()
+        ["id", "endpoint", "status", "rendered"].into_iter().filter(|name| planned.get(name).is_unknown()).collect()
     }
 
     #[test]
     fn all_computed_values_of_a_create_are_unknown() {
         let config = thing(|_| {});
         let proposal = plan(&Value::Null, &config);
-        assert_eq!(unknowns(&proposal.planned), ["id", "endpoint", "status"]);
+        assert_eq!(unknowns(&proposal.planned), ["id", "endpoint", "status", "rendered"]);
         assert_eq!(proposal.planned.get("replicas"), &Value::Null);
     }
 
@@ -241,7 +246,7 @@ mod tests {
     #[case("network.sans", Value::strings(["a"]), &["status"])]
     #[case("network.address", "10.0.0.2".into(), &["endpoint", "status"])]
     #[case("network.address", Value::Unknown, &["endpoint", "status"])]
-    #[case("wait_for", "ready".into(), &[])]
+    #[case("wait_for", "ready".into(), &["rendered"])]
     #[case("network", Value::Null, &["endpoint", "status"])]
     #[case("network", Value::Unknown, &["endpoint", "status"])]
     fn a_single_change_moves_only_what_follows_from_it(

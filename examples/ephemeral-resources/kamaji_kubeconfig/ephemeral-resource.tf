@@ -1,0 +1,12 @@
+# The id is unknown until the control plane exists, so Terraform opens this only then.
+ephemeral "kamaji_kubeconfig" "example" {
+  tenant_control_plane_id = kamaji_tenant_control_plane.example.id
+}
+
+# Works inside the tenant; its credentials are never stored.
+provider "kubernetes" {
+  host                   = ephemeral.kamaji_kubeconfig.example.host
+  cluster_ca_certificate = ephemeral.kamaji_kubeconfig.example.cluster_ca_certificate
+  client_certificate     = ephemeral.kamaji_kubeconfig.example.client_certificate
+  client_key             = ephemeral.kamaji_kubeconfig.example.client_key
+}

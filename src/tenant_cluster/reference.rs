@@ -1,0 +1,54 @@
+//! How other objects refer to a tenant control plane: by the `id` of its resource, `namespace/name`.
+
+use tfplugin::schema::{Attribute, Problem, Validator, string};
+
+use crate::kamaji::names::{is_dns1035_label, is_dns1123_label};
+use crate::management_cluster::{Kind, ObjectRef};
+
+/// What a configuration should say, so that Terraform knows the order of things.
+pub const FORM: &str = "tenant_control_plane_id = kamaji_tenant_control_plane.<name>.id";
+
+/// Reads `namespace/name`.
+///
+/// # Errors
+/// Another form.
+pub fn parse(id: &str) -> Result<ObjectRef, Problem> {
+    match id.split_once('/') {
+        Some((namespace, name)) if is_dns1123_label(namespace) && is_dns1035_label(name) => {
+            Ok(ObjectRef::namespaced(Kind::TenantControlPlane, namespace, name))
+        }
+        _ => Err(Problem::new(
+            "Not the id of a control plane",
+            format!("{id:?} is not of the form \"namespace/name\". Refer to the resource: `{FORM}`."),
+        )),
+    }
+}
+
+/// The attribute `tenant_control_plane_id`, required.
+pub fn attribute(doc: &'static str) -> Attribute {
+    string("tenant_control_plane_id")
+        .required()
+        .rule(Validator::new("`namespace/name` of a tenant control plane", |value| {
+            value.as_str().map_or(Ok(()), |id| parse(id).map(|_| ()))
+        }))
+        .doc(doc)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("tenants/a", true)]
+    #[case("a", false)]
+    #[case("tenants/", false)]
+    #[case("/a", false)]
+    #[case("tenants/a/b", false)]
+    #[case("Tenants/a", false)]
+    #[case("", false)]
+    fn a_control_plane_is_named_by_namespace_and_name(#[case] id: &str, #[case] good: bool) {
+        assert_eq!(parse(id).map(|object| object.to_string()).ok(), good.then(|| format!("TenantControlPlane {id}")));
+    }
+}
