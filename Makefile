@@ -1,0 +1,42 @@
+# Everything that is done with this repository; `make help` lists it.
+
+CACHE := $(or $(KAMAJI_CLUSTER_CACHE),$(XDG_CACHE_HOME),$(HOME)/.cache)/terraform-provider-kamaji
+# The program that runs the local management cluster; see tests/acceptance/cluster/README.md.
+CLUSTER := $(CACHE)/cluster
+
+export KAMAJI_CLUSTER := $(CLUSTER)
+
+.DEFAULT_GOAL := help
+.PHONY: help build test cluster cluster-down cluster-program demo demo-down docs bench
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build target/release/terraform-provider-kamaji (4 minutes the first time)
+	cargo build --release --locked
+
+test: cluster-program ## Run all tests: format, lints, unit, protocol, docs, acceptance (up to 45 minutes the first time)
+	@tests/run
+
+cluster: cluster-program ## Start a Kamaji management cluster on this machine (20 seconds; 10 minutes the first time)
+	@$(CLUSTER) up
+	@echo 'kubectl for it: eval "$$($(CLUSTER) env)"; $(CLUSTER) kubectl get datastores'
+
+cluster-down: cluster-program ## End the management cluster and remove its state
+	@$(CLUSTER) down
+
+demo: cluster-program ## Apply examples/quickstart on a local cluster and join a worker (2 minutes; 20 the first time)
+	@examples/demo up
+
+demo-down: cluster-program ## Undo the demo; nothing stays behind
+	@examples/demo down
+
+docs: ## Write docs/ from the schemas and examples/
+	UPDATE_DOCS=1 cargo test --workspace --test docs
+
+bench: ## Measure the release binary: size, start, memory, calls
+	cargo bench --bench process
+
+cluster-program:
+	@mkdir -p $(CACHE)
+	@cd tests/acceptance/cluster && CGO_ENABLED=0 GOFLAGS=-buildvcs=false go build -o $(CLUSTER) .
