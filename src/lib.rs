@@ -1,5 +1,6 @@
 //! The Terraform provider for Kamaji.
 
+pub mod configured;
 pub mod datastore;
 pub mod kamaji;
 pub mod kubeconfig;

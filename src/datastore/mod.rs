@@ -49,10 +49,10 @@ impl Managed for DataStore {
             return Ok(Settled::quietly(written));
         }
         let settled = wait_until(&scene.cluster, &scene.operation, &scene.object, None, |seen| {
-            seen.map(crate::managed_object::json_of).filter(is_ready)
+            seen.map(crate::management_cluster::json_of).filter(is_ready)
         });
         settled.await.map(Settled::quietly).map_err(|ended| {
-            let last = ended.last().map_or(written, crate::managed_object::json_of);
+            let last = ended.last().map_or(written, crate::management_cluster::json_of);
             let why = match &ended.reason {
                 EndReason::Failed(error) => error.to_diagnostic(&format!("wait for {}", scene.object)),
                 EndReason::Stopped => Diagnostic::error(
@@ -84,7 +84,7 @@ async fn reports_ready(scene: &Scene, written: &Json) -> bool {
     let crd =
         crate::management_cluster::ObjectRef::cluster(Kind::CustomResourceDefinition, "datastores.kamaji.clastix.io");
     let Ok(Some(crd)) = scene.cluster.get(&scene.operation, &crd).await else { return false };
-    let crd = crate::managed_object::json_of(&crd);
+    let crd = crate::management_cluster::json_of(&crd);
     crd["spec"]["versions"]
         .as_array()
         .into_iter()

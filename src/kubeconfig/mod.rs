@@ -15,10 +15,10 @@ use tfplugin::resource::Context;
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
+use crate::configured::Configured;
 use crate::kamaji::tenant_control_plane::View;
-use crate::managed_object::json_of;
 use crate::management_cluster::Operation;
-use crate::provider::Configured;
+use crate::management_cluster::json_of;
 use crate::tenant_cluster::kubeconfig::{AdminKubeconfig, User, read};
 use crate::tenant_cluster::reach::missing;
 use crate::tenant_cluster::reference;

@@ -10,7 +10,7 @@ use super::memory::{Memory, NONCE};
 use super::ownership::apply;
 use super::read::is_going;
 use super::{Managed, ManagedResource, Scene};
-use crate::managed_object::json_of;
+use crate::management_cluster::json_of;
 
 impl<M: Managed> ManagedResource<M> {
     pub(super) async fn create_object(&self, cx: &Context, request: ApplyRequest) -> ApplyResponse {

@@ -5,7 +5,7 @@ use tfplugin::{Diagnostic, Diagnostics};
 
 use super::memory::{Memory, NONCE};
 use super::{Managed, ManagedResource, Scene};
-use crate::managed_object::json_of;
+use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until};
 use crate::management_cluster::{Deleted, Propagation};
 

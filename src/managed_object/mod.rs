@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kube::api::DynamicObject;
 use serde_json::Value as Json;
 use tfplugin::resource::{
     ApplyRequest, ApplyResponse, Context, DeleteRequest, ImportResponse, Plan, PlanRequest, ReadRequest, ReadResponse,
@@ -30,9 +29,9 @@ use tfplugin::resource::{
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use crate::configured::Configured;
 use crate::kamaji::duration;
 use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation};
-use crate::provider::Configured;
 use memory::Memory;
 
 /// What differs from kind to kind.
@@ -207,11 +206,6 @@ impl<M: Managed> Resource for ManagedResource<M> {
     async fn import(&self, _cx: &Context, id: &str) -> ImportResponse {
         self.read_import_id(id)
     }
-}
-
-/// An object as the API returned it.
-pub fn json_of(object: &DynamicObject) -> Json {
-    serde_json::to_value(object).unwrap_or_default()
 }
 
 #[cfg(test)]

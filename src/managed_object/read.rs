@@ -11,7 +11,7 @@ use super::mapping::refresh;
 use super::memory::{Memory, NONCE};
 use super::ownership::{Adoption, drift};
 use super::{Managed, ManagedResource, Scene};
-use crate::managed_object::json_of;
+use crate::management_cluster::json_of;
 
 impl<M: Managed> ManagedResource<M> {
     pub(super) async fn refresh(&self, cx: &Context, request: ReadRequest) -> ReadResponse {

@@ -11,9 +11,9 @@ use tfplugin::{Diagnostics, Path, Value};
 
 use super::memory::{Memory, NONCE};
 use super::{Managed as _, ManagedResource};
+use crate::configured::Configured;
 use crate::datastore::DataStore;
 use crate::management_cluster::scripted::{Scripted, Step, event, failure, list_of, not_found, on};
-use crate::provider::Configured;
 
 const STORES: &str = "/apis/kamaji.clastix.io/v1alpha1/datastores";
 const STORE: &str = "/apis/kamaji.clastix.io/v1alpha1/datastores/d";

@@ -10,8 +10,8 @@ use super::memory::Memory;
 use super::ownership::{apply, take_over};
 use super::read::is_going;
 use super::{Managed, ManagedResource, Scene};
-use crate::managed_object::json_of;
 use crate::management_cluster::ApiError;
+use crate::management_cluster::json_of;
 
 impl<M: Managed> ManagedResource<M> {
     pub(super) async fn update_object(&self, cx: &Context, request: ApplyRequest) -> ApplyResponse {

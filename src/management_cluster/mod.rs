@@ -26,3 +26,8 @@ pub use error::ApiError;
 pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 pub use kind::{Kind, ObjectRef};
 pub use operation::Operation;
+
+/// An object as the API returned it.
+pub fn json_of(object: &kube::api::DynamicObject) -> serde_json::Value {
+    serde_json::to_value(object).unwrap_or_default()
+}

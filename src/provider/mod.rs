@@ -1,8 +1,8 @@
 //! The provider as Terraform sees it: its block, and the objects that it offers.
 
+mod configure;
 pub mod schema;
 mod settings;
-mod shared;
 mod validate;
 
 use std::sync::Arc;
@@ -14,8 +14,7 @@ use tfplugin::resource::Resource;
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostics, Value};
 
-pub use shared::Configured;
-
+use crate::configured::Configured;
 use crate::datastore::DataStore;
 use crate::kubeconfig::Kubeconfig;
 use crate::managed_object::ManagedResource;
@@ -76,6 +75,6 @@ impl Provider for KamajiProvider {
 
     async fn configure(&self, config: Value, terraform_version: &str) -> Diagnostics {
         tracing::debug!(terraform_version, "configuring");
-        self.shared.configure(&config, &|name| std::env::var(name).ok())
+        configure::configure(&self.shared, &config, &|name| std::env::var(name).ok())
     }
 }

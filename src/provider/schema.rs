@@ -4,10 +4,8 @@ use std::sync::LazyLock;
 
 use tfplugin::schema::{Schema, boolean, string};
 
+use crate::configured::FIELD_MANAGER;
 use crate::kamaji::names;
-
-/// Who owns the fields that this provider writes, unless the configuration says otherwise.
-pub const FIELD_MANAGER: &str = "terraform-provider-kamaji";
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {

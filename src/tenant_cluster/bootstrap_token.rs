@@ -6,7 +6,7 @@ use tfplugin::schema::Problem;
 
 use super::TenantCluster;
 use crate::kamaji::bootstrap_token::{BootstrapToken, Found, NAMESPACE, Terms, read_secret, secret_object};
-use crate::managed_object::json_of;
+use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{WaitEnded, wait_until};
 use crate::management_cluster::{ApiError, Kind, ObjectRef, Operation, Propagation};
 

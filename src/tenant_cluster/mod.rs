@@ -13,12 +13,10 @@ pub(crate) mod tests;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use serde_json::Value as Json;
 use tfplugin::Diagnostic;
 
-use crate::managed_object::Scene;
 use crate::management_cluster::config::{Credentials, Source, load};
-use crate::management_cluster::{ApiError, ManagementCluster};
+use crate::management_cluster::{ApiError, ManagementCluster, ObjectRef, Operation};
 
 /// The API of a tenant. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +64,11 @@ impl TenantCluster {
 }
 
 /// Waits until the tenant's API answers from here.
-pub async fn wait_until_answers(scene: &Scene, _live: &Json) -> Result<(), Diagnostic> {
-    let reach = reach::Reach { cluster: scene.cluster.clone(), connect: over_the_network() };
-    reach.wait(&scene.operation, &scene.object, reach::For::Api).await.map(|_| ())
+pub async fn wait_until_answers(
+    cluster: &ManagementCluster,
+    operation: &Operation,
+    object: &ObjectRef,
+) -> Result<(), Diagnostic> {
+    let reach = reach::Reach { cluster: cluster.clone(), connect: over_the_network() };
+    reach.wait(operation, object, reach::For::Api).await.map(|_| ())
 }

@@ -10,7 +10,7 @@ use super::kubeconfig::{AdminKubeconfig, User, read};
 use super::{Connect, TenantCluster, reference};
 use crate::kamaji::join::obstacle;
 use crate::kamaji::tenant_control_plane::{Status, View};
-use crate::managed_object::json_of;
+use crate::management_cluster::json_of;
 use crate::management_cluster::{ApiError, ManagementCluster, ObjectRef, Operation};
 
 /// How often a tenant is asked that does not answer yet.

@@ -8,7 +8,8 @@ use tfplugin::Diagnostic;
 
 use crate::kamaji::diagnosis::{self, Evidence};
 use crate::kamaji::tenant_control_plane::View;
-use crate::managed_object::{Scene, json_of};
+use crate::managed_object::Scene;
+use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, wait_until_selected};
 use crate::management_cluster::{Kind, ObjectRef};
 

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use crate::kamaji::diagnosis;
 use crate::kamaji::readiness::{Level, Progress, StabilityWindow, Verdict, Wanted, judge, missing_name};
 use crate::kamaji::tenant_control_plane::View;
-use crate::managed_object::{Scene, Settled, Unsettled, json_of};
+use crate::managed_object::{Scene, Settled, Unsettled};
+use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, wait_until};
 use crate::management_cluster::{Kind, ObjectRef};
 
@@ -69,7 +70,9 @@ async fn judge_until_settled(
         });
         let again = match window.observe(Instant::now(), verdict) {
             Progress::Settled if level == Level::Reachable => {
-                return match crate::tenant_cluster::wait_until_answers(scene, &live).await {
+                return match crate::tenant_cluster::wait_until_answers(&scene.cluster, &scene.operation, &scene.object)
+                    .await
+                {
                     Ok(()) => Ok(settled(scene, live, names_count).await),
                     Err(why) => Err(Box::new(Unsettled { last: live, why })),
                 };

@@ -24,9 +24,9 @@ use tfplugin::resource::{
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
+use crate::configured::Configured;
 use crate::kamaji::duration;
 use crate::management_cluster::{ObjectRef, Operation};
-use crate::provider::Configured;
 use crate::tenant_cluster::reach::Reach;
 use crate::tenant_cluster::{Connect, over_the_network, reference};
 use payload::{OF_THE_TOKEN, RENDERED};

@@ -8,7 +8,7 @@ use tfplugin::{Diagnostic, Diagnostics, Severity, Value};
 use super::payload::{OF_THE_TOKEN, RENDERED, diagnostic, render};
 use super::{Memory, WorkerJoin};
 use crate::kamaji::tenant_control_plane::View;
-use crate::managed_object::json_of;
+use crate::management_cluster::json_of;
 
 impl WorkerJoin {
     pub(super) async fn change(&self, cx: &Context, request: ApplyRequest) -> ApplyResponse {
