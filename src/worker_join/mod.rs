@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tfplugin::private::Private;
 use tfplugin::resource::{
     ApplyRequest, ApplyResponse, Context, DeleteRequest, ImportResponse, Plan, PlanRequest, ReadRequest, ReadResponse,
     Resource,
@@ -78,6 +79,19 @@ impl WorkerJoin {
     }
 }
 
+impl WorkerJoin {
+    /// True if the control plane is known not to be the one that the token was made in. What cannot be asked now is no
+    /// reason for a new token.
+    async fn is_made_anew(&self, cx: &Context, planned: &Value, private: &Private) -> bool {
+        let Ok(scene) = self.scene(cx, planned, "read") else { return false };
+        let operation = scene.operation.patience(Duration::ZERO);
+        match scene.reach.cluster.get(&operation, &scene.object).await {
+            Ok(Some(found)) => private.read::<Memory>().is_of_another(found.metadata.uid.as_deref()),
+            Ok(None) | Err(_) => false,
+        }
+    }
+}
+
 fn timeout(value: &Value, operation: &str) -> Duration {
     let attribute = format!("timeouts.{operation}");
     let default = SCHEMA.attribute(&attribute).and_then(|attribute| attribute.default);
@@ -104,7 +118,7 @@ impl Resource for WorkerJoin {
     }
 
     /// The table replaces only what changes from one known value to another.
-    async fn plan(&self, _cx: &Context, request: PlanRequest, mut plan: Plan) -> Plan {
+    async fn plan(&self, cx: &Context, request: PlanRequest, mut plan: Plan) -> Plan {
         if request.prior.is_null() || plan.planned.is_null() {
             return plan;
         }
@@ -118,8 +132,10 @@ impl Resource for WorkerJoin {
             );
             plan.requires_replace.push(path);
         }
-        // The control plane is made anew, perhaps under the same name: the token may die with the old one.
-        if plan.planned.get("tenant_control_plane_id").is_unknown() {
+        // The control plane is made anew, perhaps under the same name: the token dies with the old one. Core asks twice:
+        // while the id is unknown, and when the new control plane is there and its id is the old one.
+        let id = plan.planned.get("tenant_control_plane_id");
+        if id.is_unknown() || self.is_made_anew(cx, &plan.planned, &request.private).await {
             for attribute in OF_THE_TOKEN.iter().chain(&RENDERED) {
                 plan.planned.set(attribute, Value::Unknown);
             }
@@ -149,7 +165,7 @@ impl Resource for WorkerJoin {
     async fn import(&self, _cx: &Context, _id: &str) -> ImportResponse {
         ImportResponse {
             state: Value::Null,
-            private: tfplugin::private::Private::default(),
+            private: Private::default(),
             diagnostics: Diagnostic::error(
                 "Import of a join not possible",
                 "A kamaji_worker_join makes its own token and takes over no other. Write the resource without an import: the \

@@ -46,8 +46,9 @@ async fn look(scene: &Scene, state: &mut Value, private: &Private) -> Result<Dia
         return Ok(useless(scene, "does not exist any more").into());
     };
     let memory: Memory = private.read();
+    // Made anew: the plan says so itself.
     if memory.is_of_another(found.metadata.uid.as_deref()) {
-        return Ok(useless(scene, "was deleted and made again").into());
+        return Ok(Diagnostics::new());
     }
     let question = Operation::new(scene.operation.remaining().min(QUESTION), &scene.operation.stop);
     let question = question.patience(Duration::ZERO);

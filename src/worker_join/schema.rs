@@ -22,7 +22,8 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                   container runtime, kubelet and kubeadm in the tenant's version; nothing is installed.\n\nThe token \
                   expires after `ttl`. Machines that have joined stay; no machine joins any more. An expired token is no \
                   difference in a plan, so that running machines are not replaced: \
-                  `terraform apply -replace=kamaji_worker_join.pool` makes a new token and new user data. Use one \
+                  `terraform apply -replace=kamaji_worker_join.pool` makes a new token and new user data. A control \
+                  plane that was made anew under the same name gets a new token in the next apply. Use one \
                   resource per machine (`for_each`) or pool, and a short `ttl`: whoever holds the token can join as a \
                   node of any name until it expires.\n\nThe token is in the state, as sensitive values are, because \
                   machines take their user data from it. Protect the state, or keep `ttl` short.\n\nA destroy revokes \

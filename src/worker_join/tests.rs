@@ -191,6 +191,10 @@ async fn new_labels_change_the_user_data_and_nothing_else_without_a_request() {
 }
 
 async fn plan(prior: Value, config: Value) -> Plan {
+    plan_with(&Scripted::new(management(&control_plane())), prior, config).await
+}
+
+async fn plan_with(management: &Scripted, prior: Value, config: Value) -> Plan {
     let mut proposed = config.clone();
     for attribute in OF_THE_TOKEN.iter().chain(&RENDERED) {
         proposed.set(attribute, prior.get(attribute).clone());
@@ -202,9 +206,8 @@ async fn plan(prior: Value, config: Value) -> Plan {
         private: memory(),
         diagnostics: Diagnostics::new(),
     };
-    let api = Scripted::new([]);
     let request = PlanRequest { prior, config, private: memory() };
-    resource(&api, &api).plan(&Context::default(), request, plan).await
+    resource(management, &Scripted::new([])).plan(&Context::default(), request, plan).await
 }
 
 #[rstest::rstest]
@@ -254,6 +257,20 @@ async fn a_control_plane_made_anew_gets_a_new_token_and_the_same_one_keeps_it() 
     }
 }
 
+#[rstest::rstest]
+#[case::the_same(on(Method::GET, CONTROL_PLANE).answers(200, &control_plane()), false)]
+#[case::another(on(Method::GET, CONTROL_PLANE).answers(200, &control_plane_with("/metadata/uid", json!("uid-b"))), true)]
+#[case::gone(on(Method::GET, CONTROL_PLANE).answers(404, &not_found("tenantcontrolplanes", "a")), false)]
+#[case::unreachable(on(Method::GET, CONTROL_PLANE).refused(), false)]
+#[tokio::test(start_paused = true)]
+async fn a_plan_makes_a_new_token_only_for_a_control_plane_that_is_another(#[case] answer: Step, #[case] anew: bool) {
+    let prior = state(3_600);
+    let plan = plan_with(&Scripted::new([answer]), prior.clone(), config()).await;
+    assert_eq!(plan.planned.get("token").is_unknown(), anew);
+    assert_eq!(plan.planned == prior, !anew);
+    assert!(plan.requires_replace.is_empty() && plan.diagnostics.is_empty());
+}
+
 async fn read(management: &Scripted, tenant: &Scripted, state: Value) -> Diagnostics {
     let request = ReadRequest { state: state.clone(), private: memory() };
     let response = resource(management, tenant).read(&Context::default(), request).await;
@@ -267,7 +284,7 @@ async fn read(management: &Scripted, tenant: &Scripted, state: Value) -> Diagnos
 
 #[rstest::rstest]
 #[case::missing(404, not_found("tenantcontrolplanes", "a"), "does not exist any more")]
-#[case::another(200, control_plane_with("/metadata/uid", json!("uid-b")), "made again")]
+#[case::another(200, control_plane_with("/metadata/uid", json!("uid-b")), "")]
 #[case::asleep(200, control_plane_with("/spec/controlPlane/deployment/replicas", json!(0)), "")]
 #[case::unprovisioned(200, control_plane_with("/status", json!(null)), "")]
 #[tokio::test(start_paused = true)]

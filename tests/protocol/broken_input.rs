@@ -120,7 +120,7 @@ async fn a_broken_change_is_an_error_and_an_apply_gives_the_prior_object_back(#[
 #[case::broken("{")]
 #[case::null("null")]
 #[case::another_type("[]")]
-#[case::a_wrong_attribute_type(r#"{"name": {"first": "a"}}"#)]
+#[case::a_wrong_attribute_type(r#"{"id": {"first": "a"}}"#)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_state_that_cannot_be_read_is_never_taken_for_gone(#[case] state: &str) {
     let (_plugin, mut connection, schemas) = start().await;
