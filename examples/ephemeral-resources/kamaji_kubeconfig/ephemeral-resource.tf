@@ -1,9 +1,8 @@
-# The id is unknown until the control plane exists, so Terraform opens this only then.
 ephemeral "kamaji_kubeconfig" "example" {
   tenant_control_plane_id = kamaji_tenant_control_plane.example.id
 }
 
-# Works inside the tenant; its credentials are never stored.
+# A provider that works inside the tenant, in the same apply that makes it.
 provider "kubernetes" {
   host                   = ephemeral.kamaji_kubeconfig.example.host
   cluster_ca_certificate = ephemeral.kamaji_kubeconfig.example.cluster_ca_certificate

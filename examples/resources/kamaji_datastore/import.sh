@@ -1,0 +1,2 @@
+# the name
+terraform import kamaji_datastore.example 'example'

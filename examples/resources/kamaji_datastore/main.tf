@@ -1,0 +1,15 @@
+# Not shown in the documentation: what the example needs to be applied by itself. The management cluster is that of
+# the environment: KUBE_CONFIG_PATH.
+
+terraform {
+  required_providers {
+    kamaji = {
+      source = "clastix/kamaji"
+    }
+  }
+}
+
+variable "etcd_endpoint" {
+  description = "The etcd, host:port"
+  type        = string
+}

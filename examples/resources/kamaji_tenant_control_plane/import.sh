@@ -1,0 +1,2 @@
+# namespace/name
+terraform import kamaji_tenant_control_plane.example 'default/example'

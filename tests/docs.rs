@@ -1,0 +1,149 @@
+//! Is `docs/` what the schemas and `examples/` say? `UPDATE_DOCS=1` (`make docs`) writes it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fs, io};
+
+use terraform_provider_kamaji::provider::KamajiProvider;
+use tfplugin::provider::Provider as _;
+use tfplugin::schema::docs::page;
+use tfplugin::schema::{Attribute, Mode, ObjectKind, Schema};
+
+const FOLDERS: [&str; 2] = ["resources", "ephemeral-resources"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The text of a file below the root of the repository.
+fn text(path: impl AsRef<Path>) -> Option<String> {
+    fs::read_to_string(root().join(path)).ok()
+}
+
+/// One object of the provider, and where what is written about it lies.
+struct Object<'a> {
+    kind: ObjectKind,
+    type_name: &'a str,
+    schema: &'a Schema,
+    example: String,
+    page: String,
+}
+
+impl<'a> Object<'a> {
+    fn of(kind: ObjectKind, folder: &str, file: &str, type_name: &'a str, schema: &'a Schema) -> Self {
+        let short = type_name.strip_prefix("kamaji_").unwrap_or(type_name);
+        Self {
+            kind,
+            type_name,
+            schema,
+            example: format!("examples/{folder}/{type_name}/{file}"),
+            page: format!("docs/{folder}/{short}.md"),
+        }
+    }
+
+    /// The id in the example's `import.sh`; [`None`] for what cannot be imported.
+    fn import_id(&self) -> Option<String> {
+        let command = text(Path::new(&self.example).with_file_name("import.sh"))?;
+        command.split('\'').nth(1).map(str::to_owned)
+    }
+
+    fn render(&self) -> String {
+        let example = text(&self.example).unwrap_or_else(|| panic!("{} is missing: write an example", self.example));
+        page(self.kind, self.type_name, self.schema, &[("", &example)], self.import_id().as_deref(), None)
+    }
+}
+
+fn objects(provider: &KamajiProvider) -> Vec<Object<'_>> {
+    let mut objects = vec![Object {
+        kind: ObjectKind::Provider,
+        type_name: "kamaji",
+        schema: provider.schema(),
+        example: "examples/provider/provider.tf".to_owned(),
+        page: "docs/index.md".to_owned(),
+    }];
+    objects.extend(
+        provider
+            .resources()
+            .iter()
+            .map(|it| Object::of(ObjectKind::Resource, "resources", "resource.tf", it.type_name(), it.schema())),
+    );
+    objects.extend(provider.ephemeral_resources().iter().map(|it| {
+        let (folder, file) = ("ephemeral-resources", "ephemeral-resource.tf");
+        Object::of(ObjectKind::Ephemeral, folder, file, it.type_name(), it.schema())
+    }));
+    objects
+}
+
+/// Pages that no object has, by their path.
+fn orphans(pages: &BTreeMap<String, String>) -> Vec<String> {
+    let files = FOLDERS.iter().flat_map(|folder| {
+        let found = fs::read_dir(root().join("docs").join(folder)).into_iter().flatten().flatten();
+        found.map(move |file| format!("docs/{folder}/{}", file.file_name().to_string_lossy()))
+    });
+    files.filter(|file| !pages.contains_key(file)).collect()
+}
+
+fn update(pages: &BTreeMap<String, String>, orphans: &[String]) -> io::Result<()> {
+    for (path, page) in pages {
+        let path = root().join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, page)?;
+    }
+    orphans.iter().try_for_each(|path| fs::remove_file(root().join(path)))
+}
+
+#[test]
+fn the_pages_say_what_the_schemas_say() -> io::Result<()> {
+    let provider = KamajiProvider::new();
+    let pages: BTreeMap<String, String> =
+        objects(&provider).iter().map(|object| (object.page.clone(), object.render())).collect();
+    let orphans = orphans(&pages);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        return update(&pages, &orphans);
+    }
+    let stale: Vec<&String> =
+        pages.iter().filter(|(path, page)| text(path).as_ref() != Some(*page)).map(|(path, _)| path).collect();
+    assert!(
+        stale.is_empty() && orphans.is_empty(),
+        "missing or out of date: {stale:?}; of no object: {orphans:?}. Run `make docs` and commit docs/"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_attribute_has_a_description_and_every_default_is_on_its_page() {
+    fn each(attributes: &[Attribute], path: &str, page: &str, wrong: &mut Vec<String>) {
+        for attribute in attributes {
+            let path = format!("{path}.{}", attribute.name);
+            if attribute.description.trim().is_empty() {
+                wrong.push(format!("{path}: no description"));
+            }
+            if attribute.default.is_some_and(|default| !page.contains(&format!("Default: `{default}`"))) {
+                wrong.push(format!("{path}: its default is not on the page"));
+            }
+            if attribute.default.is_some() && attribute.mode == Mode::Required {
+                wrong.push(format!("{path}: required, and has a default"));
+            }
+            each(attribute.nested(), &path, page, wrong);
+        }
+    }
+    let provider = KamajiProvider::new();
+    let mut wrong = Vec::new();
+    for object in objects(&provider) {
+        each(&object.schema.attributes, object.type_name, &object.render(), &mut wrong);
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_import_command_is_the_one_on_the_page() {
+    let provider = KamajiProvider::new();
+    for object in objects(&provider) {
+        if let Some(script) = text(Path::new(&object.example).with_file_name("import.sh")) {
+            let command = script.lines().find(|line| line.starts_with("terraform import")).unwrap_or_default();
+            assert!(!command.is_empty() && object.render().contains(command), "{}: {command:?}", object.type_name);
+        }
+    }
+}
