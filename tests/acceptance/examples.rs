@@ -1,0 +1,133 @@
+//! The documentation's promise: every example can be applied, plans empty afterwards, and can be destroyed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rstest::rstest;
+
+use crate::harness::{Sandbox, wait_for};
+
+/// A consumer of the same values as the `kubernetes` provider, which is not there without a registry.
+const INSTEAD_OF_KUBERNETES: &str = r#"
+resource "terraform_data" "inside" {
+  input = kamaji_tenant_control_plane.example.uid
+
+  provisioner "local-exec" {
+    interpreter = ["/bin/sh", "-ec"]
+    command     = <<-SHELL
+      umask 077
+      folder=$(mktemp -d)
+      trap 'rm -rf "$folder"' EXIT
+      printf '%s' "$CA" > "$folder/ca"
+      printf '%s' "$CERTIFICATE" > "$folder/certificate"
+      printf '%s' "$KEY" > "$folder/key"
+      kubectl --kubeconfig /dev/null --server "$HOST" --certificate-authority "$folder/ca" \
+        --client-certificate "$folder/certificate" --client-key "$folder/key" get --raw /version
+    SHELL
+    environment = {
+      HOST        = ephemeral.kamaji_kubeconfig.example.host
+      CA          = ephemeral.kamaji_kubeconfig.example.cluster_ca_certificate
+      CERTIFICATE = ephemeral.kamaji_kubeconfig.example.client_certificate
+      KEY         = ephemeral.kamaji_kubeconfig.example.client_key
+    }
+  }
+}
+"#;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
+
+/// The text without the first block that begins with `head`, if there is one.
+fn without_block(text: &str, head: &str) -> String {
+    let Some(start) = text.find(head) else { return text.to_owned() };
+    let indent = text[..start].rsplit('\n').next().unwrap_or_default();
+    let end = format!("\n{indent}}}\n");
+    let length = text[start..].find(&end).map_or(0, |at| at + end.len());
+    format!("{}{}", &text[..start], &text[start + length..])
+}
+
+#[rstest]
+#[case::quickstart("quickstart")]
+#[case::datastore("resources/kamaji_datastore")]
+#[case::tenant_control_plane("resources/kamaji_tenant_control_plane")]
+#[case::worker_join("resources/kamaji_worker_join")]
+#[case::kubeconfig("ephemeral-resources/kamaji_kubeconfig")]
+fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
+    let name = folder.rsplit(['/', '_']).next().unwrap_or_default();
+    let mut sandbox = Sandbox::new(&format!("example-{name}"));
+    let mut all = String::new();
+    for file in files(&root().join(folder), "tf") {
+        let content = fs::read_to_string(&file).expect("readable");
+        let mut used =
+            without_block(&without_block(&content, "provider \"kubernetes\" {"), "kubernetes = {\n      source");
+        if used.contains("ephemeral \"kamaji_kubeconfig\"") {
+            used.push_str(INSTEAD_OF_KUBERNETES);
+        }
+        sandbox.terraform.write(&file.file_name().unwrap_or_default().to_string_lossy(), &used);
+        all.push_str(&content);
+    }
+    // Where it runs is the test's choice, and protection is on in the examples.
+    let place = format!("namespace = {:?}\n  deletion_protection = false", sandbox.namespace);
+    let mut choices = String::new();
+    for (kind, choice) in
+        [("kamaji_tenant_control_plane", place.as_str()), ("kamaji_datastore", "deletion_protection = false")]
+    {
+        if all.contains(&format!("resource \"{kind}\" \"example\"")) {
+            choices.push_str(&format!("resource \"{kind}\" \"example\" {{\n  {choice}\n}}\n"));
+        }
+    }
+    sandbox.terraform.write("choices_override.tf", &choices);
+    let values = [
+        ("namespace", sandbox.namespace.clone()),
+        ("node_address", sandbox.cluster.node_address().to_owned()),
+        ("node_port", sandbox.port.to_string()),
+        ("etcd_endpoint", sandbox.cluster.fact("KAMAJI_CLUSTER_ETCD_ENDPOINT").to_owned()),
+    ];
+    let declared = values.iter().filter(|(name, _)| all.contains(&format!("variable \"{name}\"")));
+    let values: String = declared.map(|(name, value)| format!("{name} = {value:?}\n")).collect();
+    sandbox.terraform.write("terraform.tfvars", &values);
+    sandbox.terraform.set("KUBE_CONFIG_PATH", sandbox.cluster.kubeconfig());
+
+    sandbox.terraform.apply().succeeds();
+    sandbox.terraform.plan().plans_nothing();
+    for script in files(&root().join(folder), "sh") {
+        let script = fs::read_to_string(script).expect("readable");
+        let command = script.lines().find_map(|line| line.strip_prefix("terraform import ")).expect("the command");
+        let (address, id) = command.split_once(' ').expect("an address and an id");
+        let id = id.trim_matches('\'').replace("default/", &format!("{}/", sandbox.namespace));
+        sandbox.terraform.run(&["state", "rm", address]).succeeds();
+        sandbox.terraform.run(&["import", "-no-color", address, &id]).succeeds();
+        // What is imported has no settings that only the provider knows; `deletion_protection` here is one.
+        sandbox.terraform.apply().succeeds();
+        sandbox.terraform.plan().plans_nothing();
+    }
+    sandbox.terraform.destroy().succeeds();
+    wait_for("nothing is left", Duration::from_secs(60), || sandbox.leftovers().is_empty().then_some(()));
+}
+
+/// The files of a folder with this extension.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_folder_of_examples_has_its_case() {
+    let cases: BTreeSet<String> = include_str!("examples.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("#[case::")?.split('"').nth(1).map(str::to_owned))
+        .collect();
+    let mut folders = BTreeSet::from(["quickstart".to_owned()]);
+    for group in ["resources", "ephemeral-resources"] {
+        for entry in fs::read_dir(root().join(group)).expect("a folder") {
+            folders.insert(format!("{group}/{}", entry.expect("an entry").file_name().to_string_lossy()));
+        }
+    }
+    assert_eq!(cases, folders);
+}

@@ -1,0 +1,184 @@
+//! The management cluster: found or started by the program in `tests/acceptance/cluster`, asked through its kubectl.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+use serde_json::Value as Json;
+
+/// A running management cluster.
+pub struct Cluster {
+    program: PathBuf,
+    facts: BTreeMap<String, String>,
+    ports: Mutex<VecDeque<u16>>,
+}
+
+/// The cluster that all tests share. The first call finds or starts it.
+pub fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(Cluster::start)
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let program = program();
+        let up = Command::new(&program).arg("up").stdout(Stdio::null()).status().expect("cluster up starts");
+        assert!(up.success(), "the cluster did not come up; its report is above");
+        let facts = facts(&text(&run(Command::new(&program).arg("env"))));
+        let ports =
+            facts["KAMAJI_CLUSTER_FREE_NODEPORTS"].split(' ').map(|port| port.parse().expect("a port")).collect();
+        Self { program, facts, ports: Mutex::new(ports) }
+    }
+
+    /// Path of the kubeconfig.
+    pub fn kubeconfig(&self) -> &str {
+        &self.facts["KUBECONFIG"]
+    }
+
+    /// Address under which NodePorts answer.
+    pub fn node_address(&self) -> &str {
+        &self.facts["KAMAJI_CLUSTER_NODE_ADDRESS"]
+    }
+
+    /// A fact of `cluster env` that only the local cluster has.
+    pub fn fact(&self, name: &str) -> &str {
+        self.facts.get(name).unwrap_or_else(|| panic!("{name}: not a fact of a cluster given by KUBECONFIG"))
+    }
+
+    /// True for the cluster that this machine runs; its components can be stopped and workers booted.
+    pub fn is_local(&self) -> bool {
+        self.facts.contains_key("KAMAJI_CLUSTER_STATE")
+    }
+
+    /// A NodePort that no other test has. [`Cluster::give_back`] frees it.
+    pub fn take_port(&self) -> u16 {
+        self.ports.lock().expect("unpoisoned").pop_front().expect("a free NodePort; failed tests keep theirs")
+    }
+
+    /// Frees a NodePort whose Service is gone.
+    pub fn give_back(&self, port: u16) {
+        self.ports.lock().expect("unpoisoned").push_back(port);
+    }
+
+    /// A kubectl command against the management cluster.
+    pub fn kubectl(&self) -> Command {
+        self.kubectl_with(Path::new(self.kubeconfig()))
+    }
+
+    /// A kubectl command with a kubeconfig of one's own.
+    pub fn kubectl_with(&self, kubeconfig: &Path) -> Command {
+        let mut command = Command::new(self.kubectl_program());
+        command.env_remove("KUBECONFIG").arg(format!("--kubeconfig={}", kubeconfig.display()));
+        command.arg("--request-timeout=20s");
+        command
+    }
+
+    /// Runs kubectl; panics if it fails.
+    pub fn kubectl_run(&self, arguments: &[&str]) -> String {
+        text(&run(self.kubectl().args(arguments)))
+    }
+
+    /// Creates or changes objects as `kubectl apply` does.
+    pub fn apply(&self, manifest: &Json) {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), manifest.to_string()).expect("written");
+        self.kubectl_run(&["apply", "-f", &file.path().to_string_lossy()]);
+    }
+
+    /// One object, or [`None`] if it is not there.
+    pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Json> {
+        let found = self.kubectl_run(&["get", kind, "-n", namespace, name, "--ignore-not-found", "-o", "json"]);
+        (!found.trim().is_empty()).then(|| serde_json::from_str(&found).expect("JSON"))
+    }
+
+    /// A tenant control plane.
+    pub fn tenant(&self, namespace: &str, name: &str) -> Option<Json> {
+        self.get("tenantcontrolplanes.kamaji.clastix.io", namespace, name)
+    }
+
+    /// `kind/name` of every object of these kinds in a namespace, in one list.
+    pub fn list(&self, kinds: &str, namespace: &str) -> Vec<String> {
+        let found = self.kubectl_run(&["get", kinds, "-n", namespace, "-o", "json"]);
+        let found: Json = serde_json::from_str(&found).expect("JSON");
+        let name = |item: &Json| Some(format!("{}/{}", item["kind"].as_str()?, item["metadata"]["name"].as_str()?));
+        found["items"].as_array().into_iter().flatten().filter_map(name).collect()
+    }
+
+    /// A key of a Secret, decoded.
+    pub fn secret(&self, namespace: &str, name: &str, key: &str) -> Option<Vec<u8>> {
+        use base64::Engine as _;
+        let secret = self.get("secret", namespace, name)?;
+        base64::engine::general_purpose::STANDARD.decode(secret["data"][key].as_str()?).ok()
+    }
+
+    /// Runs kubectl against the tenant `blue` of a namespace; panics if it fails.
+    pub fn in_tenant(&self, namespace: &str, arguments: &[&str]) -> String {
+        let kubeconfig = self.secret(namespace, "blue-admin-kubeconfig", "super-admin.conf").expect("a kubeconfig");
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), kubeconfig).expect("written");
+        text(&run(self.kubectl_with(file.path()).args(arguments)))
+    }
+
+    /// Path of kubectl.
+    pub fn kubectl_program(&self) -> &str {
+        &self.facts["KAMAJI_CLUSTER_KUBECTL"]
+    }
+
+    /// Stops a component of the local cluster. [`Cluster::start_component`] undoes it.
+    pub fn stop_component(&self, name: &str) {
+        run(Command::new(&self.program).args(["stop", name]));
+    }
+
+    /// Starts a component of the local cluster and waits until it is healthy.
+    pub fn start_component(&self, name: &str) {
+        run(Command::new(&self.program).args(["start", name]));
+    }
+
+    /// A command of the cluster program, for worker machines.
+    pub fn worker(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("worker").args(arguments);
+        command
+    }
+
+    /// Path of `terraform`, `tofu`, or an OpenTofu that is built for the purpose.
+    pub fn terraform(&self) -> PathBuf {
+        match std::env::var_os("TERRAFORM_BIN") {
+            Some(path) => path.into(),
+            None => text(&run(Command::new(&self.program).arg("tofu"))).trim().into(),
+        }
+    }
+}
+
+/// The program that runs the cluster. `make` names a built one by `KAMAJI_CLUSTER`; otherwise it is built here.
+fn program() -> PathBuf {
+    if let Some(path) = std::env::var_os("KAMAJI_CLUSTER") {
+        return path.into();
+    }
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/acceptance/cluster");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster");
+    run(Command::new("go").current_dir(sources).arg("build").arg("-o").arg(&program).arg("."));
+    program
+}
+
+/// The assignments in a text of `export NAME='value'` lines.
+fn facts(text: &str) -> BTreeMap<String, String> {
+    let assignment = |line: &str| {
+        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+        Some((name.to_owned(), value.trim_matches('\'').to_owned()))
+    };
+    text.lines().filter_map(assignment).collect()
+}
+
+/// Runs a command; panics with what it said if it fails.
+pub fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// What a command printed.
+pub fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

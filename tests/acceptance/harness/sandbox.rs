@@ -1,0 +1,126 @@
+//! A place of its own for each test: a namespace, a NodePort, a Terraform directory. The drop removes all of it.
+
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::cluster::{Cluster, cluster};
+use super::terraform::Terraform;
+use super::{Tenant, wait_for};
+
+/// Held by all tests: shared by most, alone by those that stop a component of the cluster.
+static RUNNING: RwLock<()> = RwLock::new(());
+
+enum Turn {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+/// What one test works in.
+pub struct Sandbox {
+    /// The management cluster.
+    pub cluster: &'static Cluster,
+    /// The test's own namespace.
+    pub namespace: String,
+    /// The test's own NodePort.
+    pub port: u16,
+    /// The test's own working directory.
+    pub terraform: Terraform,
+    _turn: Turn,
+}
+
+impl Sandbox {
+    /// A sandbox whose namespace is named after the test.
+    pub fn new(name: &str) -> Self {
+        // A test that failed poisons the lock, and nothing else.
+        let guard = RUNNING.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        Self::make(name, Turn::Shared { _guard: guard })
+    }
+
+    /// A sandbox of a test that has the cluster for itself.
+    pub fn alone(name: &str) -> Self {
+        let guard = RUNNING.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        Self::make(name, Turn::Alone { _guard: guard })
+    }
+
+    fn make(name: &str, turn: Turn) -> Self {
+        let cluster = cluster();
+        let namespace = format!("acceptance-{name}-{}", std::process::id());
+        cluster.apply(&json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }));
+        Self { cluster, namespace, port: cluster.take_port(), terraform: Terraform::new(), _turn: turn }
+    }
+
+    /// The provider block for the cluster.
+    pub fn provider(&self) -> String {
+        provider(&format!("config_path = {:?}", self.cluster.kubeconfig()))
+    }
+
+    /// A tenant called `blue` in the sandbox's namespace and on its NodePort.
+    pub fn tenant(&self) -> Tenant {
+        Tenant::new(&self.namespace, self.cluster.node_address(), self.port)
+    }
+
+    /// The same tenant as somebody else makes it, without Terraform.
+    pub fn tenant_manifest(&self, version: &str, data_store: &str) -> Json {
+        json!({
+            "apiVersion": "kamaji.clastix.io/v1alpha1",
+            "kind": "TenantControlPlane",
+            "metadata": { "name": "blue", "namespace": self.namespace },
+            "spec": {
+                "dataStore": data_store,
+                "controlPlane": { "deployment": { "replicas": 1 }, "service": { "serviceType": "NodePort" } },
+                "kubernetes": { "version": version, "kubelet": { "cgroupfs": "systemd" } },
+                "networkProfile": { "address": self.cluster.node_address(), "port": self.port },
+            },
+        })
+    }
+
+    /// Makes a configuration of the provider and `parts`.
+    pub fn configure(&self, parts: &[&str]) {
+        self.terraform.configure(&[&[self.provider().as_str()], parts].concat().join("\n"));
+    }
+
+    /// Names of everything in the namespace that Kamaji makes for a tenant, its own objects and those without label
+    /// among them. What Kubernetes itself puts into each namespace is left out.
+    pub fn leftovers(&self) -> Vec<String> {
+        let kinds = "tenantcontrolplanes.kamaji.clastix.io,deployments,replicasets,pods,services,endpoints,\
+                     endpointslices,ingresses,secrets,configmaps,jobs";
+        let mut found = self.cluster.list(kinds, &self.namespace);
+        found.retain(|object| object != "ConfigMap/kube-root-ca.crt");
+        found
+    }
+
+    /// Waits until the tenant is what the predicate wants, and returns it.
+    pub fn wait_for_tenant(&self, what: &str, mut is: impl FnMut(&Json) -> bool) -> Json {
+        wait_for(what, Duration::from_secs(120), || {
+            self.cluster.tenant(&self.namespace, "blue").filter(|live| is(live))
+        })
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let kubectl = |arguments: &[&str]| {
+            // A cleanup that fails must not hide why the test failed.
+            self.cluster.kubectl().args(arguments).output().is_ok_and(|output| output.status.success())
+        };
+        let tenants =
+            ["delete", "tenantcontrolplanes.kamaji.clastix.io", "--all", "-n", &self.namespace, "--timeout=60s"];
+        let gone = kubectl(&tenants) && kubectl(&["delete", "namespace", &self.namespace, "--timeout=60s"]);
+        if gone {
+            self.cluster.give_back(self.port);
+        } else {
+            eprintln!("the namespace {} could not be removed", self.namespace);
+        }
+    }
+}
+
+/// The provider requirement and a provider block with this content.
+pub fn provider(content: &str) -> String {
+    let source = terraform_provider_kamaji::provider::ADDRESS;
+    format!(
+        "terraform {{\n  required_providers {{\n    kamaji = {{ source = {source:?} }}\n  }}\n}}\n\nprovider \"kamaji\" \
+         {{\n  {content}\n}}\n"
+    )
+}

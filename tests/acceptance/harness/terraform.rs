@@ -1,0 +1,326 @@
+//! Terraform in a directory of its own, with the provider that was just built.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use super::cluster::cluster;
+
+/// How long any Terraform command may take.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// A working directory: configuration, state, logs.
+pub struct Terraform {
+    dir: Option<TempDir>,
+    log_level: &'static str,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Terraform {
+    /// An empty directory.
+    pub fn new() -> Self {
+        let dir = TempDir::with_prefix("kamaji-acceptance-").expect("a temporary directory");
+        let plugins = dir.path().join("plugins");
+        let programs = dir.path().join("programs");
+        let link = |program: &str, folder: &Path, name: &str| {
+            fs::create_dir(folder).expect("created");
+            std::os::unix::fs::symlink(program, folder.join(name)).expect("linked");
+        };
+        link(env!("CARGO_BIN_EXE_terraform-provider-kamaji"), &plugins, "terraform-provider-kamaji");
+        // For provisioners.
+        link(cluster().kubectl_program(), &programs, "kubectl");
+        // OpenTofu reads the same short source address as one of its own registry.
+        let (address, plugins) = (terraform_provider_kamaji::provider::ADDRESS, plugins.display());
+        let opentofu = address.replace("registry.terraform.io", "registry.opentofu.org");
+        let settings = format!(
+            "disable_checkpoint = true\nprovider_installation {{\n  dev_overrides {{\n    {address:?} = \
+             \"{plugins}\"\n    {opentofu:?} = \"{plugins}\"\n  }}\n}}\n"
+        );
+        fs::write(dir.path().join("terraform.rc"), settings).expect("written");
+        Self { dir: Some(dir), log_level: "DEBUG", environment: Vec::new() }
+    }
+
+    /// From now on Terraform and the provider log everything.
+    pub fn log_everything(&mut self) {
+        self.log_level = "TRACE";
+    }
+
+    /// Sets an environment variable for all commands from now on.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.environment.push((name, value.to_owned()));
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.dir.as_ref().expect("there until the drop").path()
+    }
+
+    /// Writes a file of the configuration, replacing what it was.
+    pub fn write(&self, name: &str, content: &str) {
+        fs::write(self.path().join(name), content).expect("written");
+    }
+
+    /// Makes `main.tf` the configuration.
+    pub fn configure(&self, hcl: &str) {
+        self.write("main.tf", hcl);
+    }
+
+    /// Starts a command without waiting for it.
+    pub fn spawn(&self, arguments: &[&str]) -> Running {
+        static BINARY: OnceLock<PathBuf> = OnceLock::new();
+        let binary = BINARY.get_or_init(|| cluster().terraform());
+        let number = fs::read_dir(self.path()).expect("readable").count();
+        let file = |kind: &str| self.path().join(format!("{number:03}-{}.{kind}", arguments[0]));
+        let create = |kind: &str| fs::File::create(file(kind)).expect("created");
+        let mut command = Command::new(binary);
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        command.stdout(create("out")).stderr(create("err"));
+        for variable in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("KUBE")) {
+            command.env_remove(variable);
+        }
+        let path = format!("{}:{}", self.path().join("programs").display(), std::env::var("PATH").unwrap_or_default());
+        command.env("PATH", path).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env("TF_CLI_CONFIG_FILE", self.path().join("terraform.rc"));
+        command.env("TF_IN_AUTOMATION", "1").env("TF_LOG", self.log_level).env("TF_LOG_PATH", file("log"));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        Running { child, what: arguments.join(" "), out: file("out"), err: file("err"), log: file("log") }
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        self.spawn(arguments).wait()
+    }
+
+    /// `terraform plan`, kept for [`Terraform::apply_plan`] and [`Terraform::planned`]. Exit code 0: nothing to do, 2: changes.
+    pub fn plan(&self) -> Outcome {
+        self.plan_with(&[])
+    }
+
+    /// The same with more options.
+    pub fn plan_with(&self, options: &[&str]) -> Outcome {
+        self.run(&[&["plan", "-json", "-detailed-exitcode", "-out=saved.tfplan"], options].concat())
+    }
+
+    /// The saved plan as `terraform show -json` has it.
+    pub fn planned(&self) -> Json {
+        self.show(&["saved.tfplan"])
+    }
+
+    /// The state as `terraform show -json` has it.
+    pub fn state(&self) -> Json {
+        self.show(&[])
+    }
+
+    fn show(&self, arguments: &[&str]) -> Json {
+        let shown = self.run(&[&["show", "-json"], arguments].concat()).succeeds();
+        serde_json::from_str(shown.stdout.trim()).expect("JSON")
+    }
+
+    /// The values of a resource in the state; null if it is not there.
+    pub fn resource(&self, address: &str) -> Json {
+        let state = self.state();
+        let all = state["values"]["root_module"]["resources"].as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|resource| resource["address"] == address).unwrap_or_default()
+    }
+
+    /// `terraform apply`
+    pub fn apply(&self) -> Outcome {
+        self.run(&["apply", "-json", "-auto-approve"])
+    }
+
+    /// `terraform apply` of the saved plan.
+    pub fn apply_plan(&self) -> Outcome {
+        self.run(&["apply", "-json", "saved.tfplan"])
+    }
+
+    /// `terraform destroy`
+    pub fn destroy(&self) -> Outcome {
+        self.run(&["destroy", "-json", "-auto-approve"])
+    }
+
+    /// Everything that is on disk: configuration, state, plans, output, logs.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path()).expect("readable").map(|entry| entry.expect("readable").path());
+        entries.filter(|path| path.is_file()).collect()
+    }
+}
+
+impl Drop for Terraform {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(dir) = self.dir.take()
+        {
+            eprintln!("configuration, state and logs are kept in {}", dir.keep().display());
+        }
+    }
+}
+
+/// A Terraform command that runs.
+pub struct Running {
+    child: Child,
+    what: String,
+    out: PathBuf,
+    err: PathBuf,
+    log: PathBuf,
+}
+
+impl Running {
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// True until it ends.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// What Ctrl-C does. Only Terraform gets it: the provider hears of it from Terraform.
+    pub fn interrupt(&self) {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::INT).expect("signalled");
+    }
+
+    /// Waits for its end; kills it and panics when the deadline is over.
+    pub fn wait(mut self) -> Outcome {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                break status;
+            }
+            if start.elapsed() > DEADLINE {
+                let _ = self.child.kill();
+                let said = fs::read_to_string(&self.out).unwrap_or_default();
+                panic!("terraform {} did not end within {DEADLINE:?}\n{said}", self.what);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        let (stdout, stderr) = (read(&self.out), read(&self.err));
+        let diagnostics = stdout.lines().filter_map(diagnostic).collect();
+        Outcome { what: self.what.clone(), code: status.code().unwrap_or(-1), stdout, stderr, diagnostics }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // After a panic nobody waits for it any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a Terraform command ended.
+#[derive(Debug)]
+pub struct Outcome {
+    what: String,
+    /// The exit code.
+    pub code: i32,
+    /// Its standard output; JSON lines where `-json` was given.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+    /// The warnings and errors in JSON output, without the one about development overrides.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A warning or an error.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Diagnostic {
+    /// `error` or `warning`
+    pub severity: String,
+    /// The headline.
+    pub summary: String,
+    /// The text.
+    #[serde(default)]
+    pub detail: String,
+    #[serde(default)]
+    snippet: Option<Snippet>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Snippet {
+    #[serde(default)]
+    code: String,
+}
+
+impl Diagnostic {
+    /// The line of the configuration to which Terraform points; empty if it points nowhere.
+    pub fn line(&self) -> &str {
+        self.snippet.as_ref().map_or("", |snippet| &snippet.code)
+    }
+}
+
+/// The diagnostic in a line of JSON output.
+fn diagnostic(line: &str) -> Option<Diagnostic> {
+    let line: Json = serde_json::from_str(line).ok()?;
+    let found: Diagnostic = serde_json::from_value(line.get("diagnostic")?.clone()).ok()?;
+    (!found.summary.contains("development overrides")).then_some(found)
+}
+
+impl Outcome {
+    /// The outcome of a command that had to succeed (exit code 0, or 2 for a plan with changes).
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        assert!(self.code == 0 || self.code == 2, "{self}");
+        self
+    }
+
+    /// Checks that a plan with `-detailed-exitcode` finds nothing to do.
+    #[track_caller]
+    pub fn plans_nothing(self) -> Self {
+        assert_eq!(self.code, 0, "the plan should be empty: {self}");
+        self
+    }
+
+    /// Checks that a plan with `-detailed-exitcode` has changes.
+    #[track_caller]
+    pub fn has_changes(self) -> Self {
+        assert_eq!(self.code, 2, "the plan should have changes: {self}");
+        self
+    }
+
+    /// The errors of a command that had to fail.
+    #[track_caller]
+    pub fn errors(self) -> Vec<Diagnostic> {
+        assert_eq!(self.code, 1, "should fail: {self}");
+        self.of("error")
+    }
+
+    /// The only error of a command that had to fail.
+    #[track_caller]
+    pub fn error(self) -> Diagnostic {
+        let shown = self.to_string();
+        let mut errors = self.errors();
+        assert_eq!(errors.len(), 1, "one error is expected: {shown}");
+        errors.remove(0)
+    }
+
+    /// The warnings.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        self.of("warning")
+    }
+
+    fn of(&self, severity: &str) -> Vec<Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).cloned().collect()
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "terraform {}: exit code {}", self.what, self.code)?;
+        for Diagnostic { severity, summary, detail, .. } in &self.diagnostics {
+            writeln!(f, "{severity}: {summary}\n{detail}")?;
+        }
+        if self.diagnostics.is_empty() {
+            writeln!(f, "{}", self.stdout)?;
+        }
+        writeln!(f, "{}", self.stderr)
+    }
+}

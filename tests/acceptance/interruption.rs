@@ -1,0 +1,76 @@
+//! What happens in the middle of an apply: Ctrl-C, an API server that goes away and comes back.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use crate::harness::configuration::BLUE;
+use crate::harness::{Sandbox, wait_for};
+
+/// Checks that the tenant of the sandbox is there once and was written once.
+fn nothing_is_doubled(sandbox: &Sandbox) {
+    let namespace = &sandbox.namespace;
+    assert_eq!(sandbox.cluster.list("tenantcontrolplanes.kamaji.clastix.io", namespace), ["TenantControlPlane/blue"]);
+    assert_eq!(sandbox.cluster.list("deployments", namespace), ["Deployment/blue"]);
+    assert_eq!(sandbox.cluster.list("services", namespace), ["Service/blue"]);
+    let state = sandbox.terraform.state();
+    let resources = state["values"]["root_module"]["resources"].as_array().map_or(0, Vec::len);
+    assert_eq!(resources, 1, "{state}");
+    let live = sandbox.cluster.tenant(namespace, "blue").unwrap_or(Json::Null);
+    assert_eq!(sandbox.terraform.resource(BLUE)["values"]["uid"], live["metadata"]["uid"]);
+}
+
+#[test]
+fn an_interrupt_while_waiting_returns_at_once_with_the_tenant_in_the_state() {
+    let sandbox = Sandbox::new("interrupt");
+    sandbox.configure(&[&sandbox.tenant().that_gets_stuck().hcl()]);
+    let apply = sandbox.terraform.spawn(&["apply", "-json", "-auto-approve"]);
+    sandbox.wait_for_tenant("made", |_| true);
+    // The provider waits once it has the answer; its state is with Terraform only when it returns.
+    wait_for("the provider waits", Duration::from_secs(20), || apply.log().contains("not ready yet").then_some(()));
+    let start = Instant::now();
+    apply.interrupt();
+    let outcome = apply.wait();
+    let took = start.elapsed();
+    let error = outcome.errors().into_iter().find(|error| error.summary == "Interrupted while waiting");
+    let error = error.expect("the provider says that it was interrupted");
+    assert!(error.detail.contains("untaint"), "{}", error.detail);
+    assert!(took < Duration::from_secs(5), "Terraform ended {took:?} after the interrupt, the wait was for minutes");
+    let tenant = sandbox.terraform.resource(BLUE);
+    assert_eq!(tenant["tainted"], true);
+    let live = sandbox.cluster.tenant(&sandbox.namespace, "blue").expect("made");
+    assert_eq!(tenant["values"]["uid"], live["metadata"]["uid"]);
+    sandbox.terraform.destroy().succeeds();
+    assert_eq!(sandbox.cluster.tenant(&sandbox.namespace, "blue"), None);
+}
+
+#[test]
+fn an_api_server_that_is_down_during_the_create_delays_it() {
+    let sandbox = Sandbox::alone("mid-create");
+    sandbox.configure(&[&sandbox.tenant().hcl()]);
+    sandbox.terraform.plan().has_changes();
+    sandbox.cluster.stop_component("kube-apiserver");
+    let apply = sandbox.terraform.spawn(&["apply", "-json", "saved.tfplan"]);
+    wait_for("a try fails", Duration::from_secs(30), || apply.log().contains("trying again").then_some(()));
+    sandbox.cluster.start_component("kube-apiserver");
+    apply.wait().succeeds();
+    nothing_is_doubled(&sandbox);
+    sandbox.terraform.plan().plans_nothing();
+    sandbox.terraform.destroy().succeeds();
+}
+
+#[test]
+fn an_api_server_that_is_down_during_the_wait_delays_it() {
+    let sandbox = Sandbox::alone("mid-wait");
+    sandbox.configure(&[&sandbox.tenant().hcl()]);
+    let mut apply = sandbox.terraform.spawn(&["apply", "-json", "-auto-approve"]);
+    sandbox.wait_for_tenant("made", |_| true);
+    sandbox.cluster.stop_component("kube-apiserver");
+    assert!(apply.is_running(), "the tenant was ready before the API server stopped");
+    wait_for("a try fails", Duration::from_secs(30), || apply.log().contains("trying again").then_some(()));
+    sandbox.cluster.start_component("kube-apiserver");
+    apply.wait().succeeds();
+    nothing_is_doubled(&sandbox);
+    sandbox.terraform.plan().plans_nothing();
+    sandbox.terraform.destroy().succeeds();
+}

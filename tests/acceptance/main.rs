@@ -1,0 +1,24 @@
+//! The promise: real Terraform, a real API server, real Kamaji and real kubelets.
+//!
+//! `make test` runs these; `cargo test --features acceptance --test acceptance [NAME]` runs some. They share one cluster
+//! and run in parallel, each in a namespace of its own.
+
+#![allow(
+    clippy::expect_used,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a test fails by panicking, and says where its files are"
+)]
+
+mod api_down;
+mod bad_input;
+mod drift;
+mod examples;
+mod harness;
+mod import;
+mod interruption;
+mod protection;
+mod secrets;
+mod tenant;
+mod whole_configuration;
+mod worker;
