@@ -76,7 +76,6 @@ impl<M: Managed> ManagedResource<M> {
         checkpoint.save(&known, &Private::write(&memory));
         let live = match self.managed.settle(scene, planned, written).await {
             Ok(settled) => {
-                memory.was_ready = true;
                 diagnostics.extend(settled.warnings);
                 settled.live
             }
@@ -87,6 +86,7 @@ impl<M: Managed> ManagedResource<M> {
         };
         let mut observed = planned.clone();
         diagnostics.extend(self.managed.observe(scene, &live, &mut observed, &mut memory).await);
+        memory.was_ready |= self.managed.is_protected(&observed);
         fill_unknown(&self.managed.schema().attributes, &mut state, &observed);
         ApplyResponse { state, private: Private::write(&memory), diagnostics }
     }

@@ -15,7 +15,7 @@ pub struct Memory {
     /// is ours.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub nonce: String,
-    /// True once the object had reached the level it was waited for; only then is it protected against deletion.
+    /// True once the object has worked; only then is it protected against deletion.
     pub was_ready: bool,
     /// Written by a plan that allows the object to be deleted; read by the destroy leg of a replace, which has no
     /// configuration.
