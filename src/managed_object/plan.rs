@@ -137,6 +137,8 @@ impl<M: Managed> ManagedResource<M> {
     /// What an answer to a dry-run means for a plan.
     fn soften(&self, error: Option<ApiError>, diagnostics: Diagnostics) -> Diagnostics {
         match error {
+            // A certificate that is not trusted is a mistake in the configuration, and does not pass like an outage.
+            Some(ApiError::Tls { .. }) => diagnostics,
             // "-refresh=false", or a create: the plan goes on, and says so once.
             Some(error) if error.is_unreachable() => {
                 let text = format!(

@@ -33,10 +33,10 @@ resource "terraform_data" "inside" {
 #[test]
 fn datastore_tenant_kubeconfig_and_a_consumer_live_in_one_configuration() {
     let sandbox = Sandbox::new("whole");
-    let store = data_store(&sandbox, "acceptance-whole");
+    let store = data_store(&sandbox);
     let tenant = sandbox
         .tenant()
-        .with("data_store", "kamaji_datastore.acceptance-whole.name")
+        .with("data_store", "kamaji_datastore.store.name")
         .with("wait_for", "\"reachable\"")
         .with("timeouts", "{ delete = \"5s\" }");
     sandbox.configure(&[&store, &tenant.hcl(), CONSUMER]);
@@ -52,7 +52,7 @@ fn datastore_tenant_kubeconfig_and_a_consumer_live_in_one_configuration() {
     let used_by = format!("{}/blue", sandbox.namespace);
     let refreshed = sandbox.terraform.run(&["apply", "-json", "-refresh-only", "-auto-approve"]).succeeds();
     assert!(refreshed.warnings().is_empty(), "{refreshed}");
-    assert_eq!(sandbox.terraform.resource("kamaji_datastore.acceptance-whole")["values"]["used_by"][0], used_by);
+    assert_eq!(sandbox.terraform.resource("kamaji_datastore.store")["values"]["used_by"][0], used_by);
 
     // Something holds the tenant: the first destroy fails half way, after the consumer.
     let tenant = "tenantcontrolplanes.kamaji.clastix.io/blue";
@@ -67,27 +67,27 @@ fn datastore_tenant_kubeconfig_and_a_consumer_live_in_one_configuration() {
     let error = sandbox.terraform.destroy().error();
     assert!(error.detail.contains("acceptance.example.com/hold"), "the finalizer is named: {error:?}");
     let state = sandbox.terraform.run(&["state", "list"]).succeeds();
-    assert_eq!(state.stdout.lines().collect::<Vec<_>>(), ["kamaji_datastore.acceptance-whole", BLUE]);
+    assert_eq!(state.stdout.lines().collect::<Vec<_>>(), ["kamaji_datastore.store", BLUE]);
 
     // It still does, and then it does not.
     assert!(sandbox.terraform.destroy().code != 0);
     finalizers("[]");
     sandbox.terraform.destroy().succeeds();
     assert_eq!(sandbox.cluster.tenant(&sandbox.namespace, "blue"), None);
-    assert_eq!(sandbox.cluster.get("datastores.kamaji.clastix.io", "default", "acceptance-whole"), None);
+    assert_eq!(sandbox.cluster.get("datastores.kamaji.clastix.io", "default", &sandbox.namespace), None);
     wait_for("nothing is left", Duration::from_secs(60), || sandbox.leftovers().is_empty().then_some(()));
 }
 
 #[test]
 fn a_datastore_in_use_is_not_destroyed() {
     let sandbox = Sandbox::new("in-use");
-    let store = data_store(&sandbox, "acceptance-in-use");
+    let store = data_store(&sandbox);
     sandbox.configure(&[&store]);
     sandbox.terraform.apply().succeeds();
     sandbox.terraform.plan().plans_nothing();
-    sandbox.cluster.apply(&sandbox.tenant_manifest("v1.30.0", "acceptance-in-use"));
+    sandbox.cluster.apply(&sandbox.tenant_manifest("v1.30.0", &sandbox.namespace));
     wait_for("the datastore knows", Duration::from_secs(60), || {
-        let store = sandbox.cluster.get("datastores.kamaji.clastix.io", "default", "acceptance-in-use")?;
+        let store = sandbox.cluster.get("datastores.kamaji.clastix.io", "default", &sandbox.namespace)?;
         (store["status"]["usedBy"].as_array()?.len() == 1).then_some(())
     });
     let error = sandbox.terraform.destroy().error();
@@ -96,5 +96,5 @@ fn a_datastore_in_use_is_not_destroyed() {
     let tenant = "tenantcontrolplanes.kamaji.clastix.io/blue";
     sandbox.cluster.kubectl_run(&["delete", tenant, "-n", &sandbox.namespace, "--timeout=60s"]);
     sandbox.terraform.destroy().succeeds();
-    assert_eq!(sandbox.cluster.get("datastores.kamaji.clastix.io", "default", "acceptance-in-use"), None);
+    assert_eq!(sandbox.cluster.get("datastores.kamaji.clastix.io", "default", &sandbox.namespace), None);
 }

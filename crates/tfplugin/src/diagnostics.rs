@@ -46,6 +46,16 @@ impl Diagnostic {
         self
     }
 
+    /// The detail, with the attribute's name if it lies inside another one. Terraform shows the line of a top-level
+    /// attribute, but for one inside it only the head of the resource.
+    fn detail_with_attribute(&self) -> String {
+        let path = self.path.to_string();
+        if self.path.steps().len() < 2 || self.detail.contains(&path) {
+            return self.detail.clone();
+        }
+        format!("{}\n\nAttribute: {path}", self.detail)
+    }
+
     fn to_proto(&self) -> wire::Diagnostic {
         let severity = match self.severity {
             Severity::Error => wire::diagnostic::Severity::Error,
@@ -54,7 +64,7 @@ impl Diagnostic {
         wire::Diagnostic {
             severity: severity.into(),
             summary: self.summary.clone(),
-            detail: self.detail.clone(),
+            detail: self.detail_with_attribute(),
             attribute: (!self.path.is_root()).then(|| self.path.to_proto()),
         }
     }
@@ -136,6 +146,14 @@ mod tests {
     fn severity_is_never_the_invalid_zero_of_the_wire() {
         let all = Diagnostics::from(vec![Diagnostic::error("a", "b"), Diagnostic::warning("a", "b")]);
         assert_eq!(all.to_proto().iter().map(|d| d.severity).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn an_attribute_that_terraform_cannot_point_at_is_named() {
+        let detail = |text: &str, path: Path| Diagnostic::error("a", text).at(path).to_proto().detail;
+        assert_eq!(detail("Wrong.", Path::of("x")), "Wrong.");
+        assert_eq!(detail("Wrong.", Path::of("x.y").index(1)), "Wrong.\n\nAttribute: x.y[1]");
+        assert_eq!(detail("x.y is wrong.", Path::of("x.y")), "x.y is wrong.");
     }
 
     #[test]

@@ -71,9 +71,9 @@ impl Tenant {
     }
 }
 
-/// The block of a `kamaji_datastore` for the etcd of the cluster that has no DataStore yet. `name` is also that of the
-/// resource.
-pub fn data_store(sandbox: &Sandbox, name: &str) -> String {
+/// The block of `kamaji_datastore.store` for the etcd of the cluster that has no DataStore yet. It is named like the
+/// sandbox's namespace.
+pub fn data_store(sandbox: &Sandbox) -> String {
     let fact = |fact: &str| sandbox.cluster.fact(&format!("KAMAJI_CLUSTER_ETCD_{fact}"));
     let (namespace, secret) = (fact("SECRET_NAMESPACE"), fact("SECRET_NAME"));
     let key = |key: &str| {
@@ -83,9 +83,10 @@ pub fn data_store(sandbox: &Sandbox, name: &str) -> String {
         format!("{{ certificate = {}, private_key = {} }}", key(certificate), key(private_key))
     };
     format!(
-        "resource \"kamaji_datastore\" {name:?} {{\n  name = {name:?}\n  driver = \"etcd\"\n  endpoints = [{:?}]\n  \
+        "resource \"kamaji_datastore\" \"store\" {{\n  name = {:?}\n  driver = \"etcd\"\n  endpoints = [{:?}]\n  \
          tls_config = {{\n    certificate_authority = {}\n    client_certificate = {}\n  }}\n  deletion_protection = \
          false\n}}\n",
+        sandbox.namespace,
         fact("ENDPOINT"),
         pair("ca.crt", "ca.key"),
         pair("tls.crt", "tls.key")

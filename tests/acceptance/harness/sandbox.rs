@@ -107,7 +107,9 @@ impl Drop for Sandbox {
         };
         let tenants =
             ["delete", "tenantcontrolplanes.kamaji.clastix.io", "--all", "-n", &self.namespace, "--timeout=60s"];
-        let gone = kubectl(&tenants) && kubectl(&["delete", "namespace", &self.namespace, "--timeout=60s"]);
+        let store = ["delete", "datastores.kamaji.clastix.io", &self.namespace, "--ignore-not-found", "--timeout=60s"];
+        let gone =
+            kubectl(&tenants) && kubectl(&store) && kubectl(&["delete", "namespace", &self.namespace, "--timeout=60s"]);
         if gone {
             self.cluster.give_back(self.port);
         } else {
