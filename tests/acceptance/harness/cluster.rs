@@ -125,14 +125,10 @@ impl Cluster {
         &self.facts["KAMAJI_CLUSTER_KUBECTL"]
     }
 
-    /// Stops a component of the local cluster. [`Cluster::start_component`] undoes it.
-    pub fn stop_component(&self, name: &str) {
+    /// Stops a component of the local cluster until the drop of what is returned, which waits until it is healthy again.
+    pub fn stop_component(&'static self, name: &'static str) -> Stopped {
         run(Command::new(&self.program).args(["stop", name]));
-    }
-
-    /// Starts a component of the local cluster and waits until it is healthy.
-    pub fn start_component(&self, name: &str) {
-        run(Command::new(&self.program).args(["start", name]));
+        Stopped { cluster: self, name }
     }
 
     /// A command of the cluster program, for worker machines.
@@ -147,6 +143,22 @@ impl Cluster {
         match std::env::var_os("TERRAFORM_BIN") {
             Some(path) => path.into(),
             None => text(&run(Command::new(&self.program).arg("tofu"))).trim().into(),
+        }
+    }
+}
+
+/// A component that does not run.
+pub struct Stopped {
+    cluster: &'static Cluster,
+    name: &'static str,
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // Not `run`: a panic in the drop would hide why the test failed.
+        let start = Command::new(&self.cluster.program).args(["start", self.name]).output();
+        if !start.is_ok_and(|output| output.status.success()) {
+            eprintln!("{} did not start again", self.name);
         }
     }
 }
