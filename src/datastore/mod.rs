@@ -65,6 +65,10 @@ impl Managed for DataStore {
         })
     }
 
+    fn settles(&self) -> &'static str {
+        "used_by"
+    }
+
     /// An accepted datastore may hold data at once.
     fn is_protected(&self, state: &Value) -> bool {
         !state.get("uid").is_null()

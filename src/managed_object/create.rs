@@ -7,7 +7,7 @@ use tfplugin::schema::{Attribute, Kind};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::memory::{Memory, NONCE};
-use super::ownership::apply;
+use super::ownership::{Apply, apply};
 use super::read::is_going;
 use super::{Managed, ManagedResource, Scene};
 use crate::management_cluster::json_of;
@@ -34,7 +34,8 @@ impl<M: Managed> ManagedResource<M> {
         }
         let manifest = Json::Object(self.intent(&request.planned, &memory).manifest);
         memory.applied = manifest.as_object().cloned().unwrap_or_default();
-        let applied = apply(&scene, self.managed.schema(), &manifest, &memory, false, false, &doing).await;
+        let write = Apply { manifest: &manifest, memory: &memory, force: false, dry_run: false, prior: None };
+        let applied = apply(&scene, self.managed.schema(), &write, &doing).await;
         match applied {
             Ok(written) => {
                 let live = json_of(&written.object);
@@ -76,10 +77,12 @@ impl<M: Managed> ManagedResource<M> {
         checkpoint.save(&known, &Private::write(&memory));
         let live = match self.managed.settle(scene, planned, written).await {
             Ok(settled) => {
+                memory.unsettled = false;
                 diagnostics.extend(settled.warnings);
                 settled.live
             }
             Err(unsettled) => {
+                memory.unsettled = true;
                 diagnostics.push(unsettled.why.clone());
                 unsettled.last
             }

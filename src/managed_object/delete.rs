@@ -49,21 +49,43 @@ impl<M: Managed> ManagedResource<M> {
         let found = scene.cluster.get(&scene.operation, &scene.object).await;
         let found = found.map_err(|error| error.to_diagnostic(&format!("read {}", scene.object)))?;
         let live = found.as_ref().map(json_of).unwrap_or_default();
-        let ours = !memory.nonce.is_empty() && live["metadata"]["annotations"][NONCE] == memory.nonce.as_str();
-        Ok(live["metadata"]["uid"].as_str().filter(|_| ours).map(str::to_owned))
+        match live["metadata"]["annotations"][NONCE].as_str() {
+            Some(nonce) if nonce == memory.nonce => Ok(live["metadata"]["uid"].as_str().map(str::to_owned)),
+            // In the destroy leg of a replace the nonce is that of the new object: nothing tells whose this one is.
+            Some(_) => Err(Diagnostic::error(
+                "Object of an unanswered create",
+                format!(
+                    "{} may be the object whose create got no answer, or another one. Run `terraform apply -refresh-only`, \
+                     which finds out, and apply again.",
+                    scene.object
+                ),
+            )),
+            None => Ok(None),
+        }
     }
 
     async fn remove(&self, scene: &Scene, uid: &str) -> Result<(), Diagnostic> {
         let doing = format!("delete {}", scene.object);
         let deleted = scene.cluster.delete(&scene.operation, &scene.object, uid, Propagation::Background).await;
-        if deleted.map_err(|error| error.to_diagnostic(&doing))? == Deleted::Going {
-            let gone = wait_until(&scene.cluster, &scene.operation, &scene.object, None, |seen| {
-                let same = seen.is_some_and(|object| object.metadata.uid.as_deref() == Some(uid));
-                (!same).then_some(())
-            });
-            if let Err(ended) = gone.await {
-                return Err(self.stuck(scene, &ended).await);
+        let another = match deleted.map_err(|error| error.to_diagnostic(&doing))? {
+            Deleted::Gone => {
+                let found = scene.cluster.get(&scene.operation, &scene.object).await;
+                found.map_err(|error| error.to_diagnostic(&doing))?.is_some()
             }
+            Deleted::Going => {
+                let gone = wait_until(&scene.cluster, &scene.operation, &scene.object, None, |seen| match seen {
+                    None => Some(false),
+                    Some(object) => (object.metadata.uid.as_deref() != Some(uid)).then_some(true),
+                });
+                match gone.await {
+                    Ok(another) => another,
+                    Err(ended) => return Err(self.stuck(scene, &ended).await),
+                }
+            }
+        };
+        // Somebody made an object of the same name: what is there belongs to that one.
+        if another {
+            return Ok(());
         }
         self.managed.leave_nothing(scene).await
     }

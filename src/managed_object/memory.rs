@@ -17,6 +17,12 @@ pub struct Memory {
     pub nonce: String,
     /// True once the object has worked; only then is it protected against deletion.
     pub was_ready: bool,
+    /// True after a wait that ended badly: the next plan goes on with it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
+    /// Written by the first plan of a replace: the state that the destroy will see protects the object.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub protected_in_state: bool,
     /// Written by a plan that allows the object to be deleted; read by the destroy leg of a replace, which has no
     /// configuration.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -66,6 +66,9 @@ pub trait Managed: Send + Sync + 'static {
     /// as it was last seen and why the wait ended.
     async fn settle(&self, scene: &Scene, planned: &Value, written: Json) -> Result<Settled, Box<Unsettled>>;
 
+    /// The computed attribute that shows whether a write has taken effect: unknown in a plan that only goes on waiting.
+    fn settles(&self) -> &'static str;
+
     /// True if the kind's settled objects are protected against deletion; false for one that never worked.
     fn is_protected(&self, state: &Value) -> bool;
 

@@ -5,7 +5,7 @@
 //! decision.
 
 use kube::api::DynamicObject;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
@@ -15,7 +15,7 @@ use super::memory::Memory;
 use crate::management_cluster::error::{FieldConflict, OwnerOperation};
 use crate::management_cluster::field_path::{Step, parse};
 use crate::management_cluster::managed_fields::{Entry, entries, owners};
-use crate::management_cluster::{ApiError, ApplyOptions, Change, Written};
+use crate::management_cluster::{ApiError, ApplyOptions, Change, Written, json_of};
 
 /// True if a conflicting field is ours to take without asking.
 pub(super) fn is_ours(conflict: &FieldConflict, memory: &Memory) -> bool {
@@ -71,31 +71,44 @@ pub(super) fn refusals(schema: &Schema, conflicts: &[FieldConflict], memory: &Me
     refusals
 }
 
+/// One server-side apply.
+pub(super) struct Apply<'a> {
+    /// What is sent.
+    pub manifest: &'a Json,
+    /// What is ours.
+    pub memory: &'a Memory,
+    /// Takes everything, as the user wishes.
+    pub force: bool,
+    /// Nothing is stored.
+    pub dry_run: bool,
+    /// The object as the plan showed it; [`None`] if there was none, or for the plan itself.
+    pub prior: Option<&'a Value>,
+}
+
 /// Applies a manifest, taking back what is ours. A forced apply carries the resource version of what it was decided on,
-/// so that nothing newer is overwritten.
+/// and takes back only what the plan showed, so that nothing newer is overwritten.
 pub(super) async fn apply(
     scene: &Scene,
     schema: &Schema,
-    manifest: &Json,
-    memory: &Memory,
-    force_conflicts: bool,
-    dry_run: bool,
+    write: &Apply<'_>,
     doing: &str,
 ) -> Result<Written, ApplyFailed> {
-    let options = ApplyOptions { field_manager: scene.field_manager.clone(), force: false, dry_run };
+    let options = ApplyOptions { field_manager: scene.field_manager.clone(), force: false, dry_run: write.dry_run };
     let failed = |error: ApiError| ApplyFailed {
         diagnostics: super::locate::diagnostics(schema, &error, doing),
         error: Some(error),
     };
-    let conflicts = match scene.cluster.apply(&scene.operation, &scene.object, manifest, &options).await {
+    let conflicts = match scene.cluster.apply(&scene.operation, &scene.object, write.manifest, &options).await {
         Ok(written) => return Ok(written),
         Err(ApiError::FieldConflict(conflicts)) => conflicts,
         Err(error) => return Err(failed(error)),
     };
-    if !force_conflicts {
-        let refusals = refusals(schema, &conflicts, memory);
+    let refused =
+        |diagnostics: Diagnostics| ApplyFailed { diagnostics, error: Some(ApiError::FieldConflict(conflicts.clone())) };
+    if !write.force {
+        let refusals = refusals(schema, &conflicts, write.memory);
         if !refusals.is_empty() {
-            return Err(ApplyFailed { diagnostics: refusals, error: Some(ApiError::FieldConflict(conflicts)) });
+            return Err(refused(refusals));
         }
     }
     let options = ApplyOptions { force: true, ..options };
@@ -105,7 +118,13 @@ pub(super) async fn apply(
         let Some(live) = scene.cluster.get(&scene.operation, &scene.object).await.map_err(failed)? else {
             return Err(failed(ApiError::NotFound(scene.object.clone())));
         };
-        let mut guarded = manifest.clone();
+        if let Some(prior) = write.prior.filter(|_| !write.force) {
+            let newer = newer(schema, &conflicts, prior, &json_of(&live));
+            if !newer.is_empty() {
+                return Err(refused(newer));
+            }
+        }
+        let mut guarded = write.manifest.clone();
         guarded["metadata"]["resourceVersion"] = json!(live.metadata.resource_version);
         match scene.cluster.apply(&scene.operation, &scene.object, &guarded, &options).await {
             Err(error @ ApiError::Conflict { .. }) => last = Some(error),
@@ -113,6 +132,30 @@ pub(super) async fn apply(
         }
     }
     Err(failed(last.unwrap_or(ApiError::DeadlineExceeded { last: None })))
+}
+
+/// One diagnostic per conflicting field that somebody has changed since the plan was made.
+fn newer(schema: &Schema, conflicts: &[FieldConflict], prior: &Value, live: &Json) -> Diagnostics {
+    let now = super::mapping::refresh(&schema.attributes, prior, live);
+    let mut newer = Diagnostics::new();
+    for conflict in conflicts {
+        let path = attribute_path(schema, &conflict.field);
+        // What the configuration had not before is claimed for the first time: there was nothing to show.
+        if prior.at(&path).is_some_and(|shown| !shown.is_null() && now.at(&path) != Some(shown)) {
+            newer.push(
+                Diagnostic::error(
+                    "Changed since the plan was made",
+                    format!(
+                        "The field manager {:?} has changed {} after this plan was made, so the plan did not show it. Plan \
+                         again to see the new value.",
+                        conflict.manager, conflict.field
+                    ),
+                )
+                .at(path),
+            );
+        }
+    }
+    newer
 }
 
 /// An apply that was refused or did not arrive.
@@ -124,12 +167,22 @@ pub(super) struct ApplyFailed {
 }
 
 /// After an import: makes the taken fields ours alone, so that a later removal removes. Our entry is made by applying
-/// what was taken; then the same fields leave the entries of the managers they were taken from.
-pub(super) async fn take_over(scene: &Scene, taken: &Json, memory: &Memory) -> Result<(), ApiError> {
-    let options = ApplyOptions { field_manager: scene.field_manager.clone(), force: true, dry_run: false };
-    let written = scene.cluster.apply(&scene.operation, &scene.object, taken, &options).await?;
+/// what was taken, with the values that the object has now; then the same fields leave the entries of the managers they
+/// were taken from. Returns what is ours from now on.
+pub(super) async fn take_over(
+    scene: &Scene,
+    found: &DynamicObject,
+    memory: &Memory,
+) -> Result<Map<String, Json>, ApiError> {
+    let entries = managed(found);
+    let taken = current(&memory.applied, &json_of(found), &entries, &mut Vec::new());
+    let mut manifest = Json::Object(taken.clone());
+    manifest["metadata"]["resourceVersion"] = json!(found.metadata.resource_version);
+    // The values are those of the object, so nobody's are overwritten and nothing conflicts.
+    let options = ApplyOptions { field_manager: scene.field_manager.clone(), force: false, dry_run: false };
+    let written = scene.cluster.apply(&scene.operation, &scene.object, &manifest, &options).await?;
     let ours: Vec<Vec<Step>> = written_by_us(&written.object, &scene.field_manager);
-    let Ok(mut fields) = serde_json::to_value(&written.object.metadata.managed_fields) else { return Ok(()) };
+    let Ok(mut fields) = serde_json::to_value(&written.object.metadata.managed_fields) else { return Ok(taken) };
     let mut changed = false;
     for entry in fields.as_array_mut().into_iter().flatten() {
         let adopted = entry["operation"] == "Update"
@@ -142,14 +195,36 @@ pub(super) async fn take_over(scene: &Scene, taken: &Json, memory: &Memory) -> R
         }
     }
     if !changed {
-        return Ok(());
+        return Ok(taken);
     }
     let patch = json!([
         {"op": "test", "path": "/metadata/resourceVersion", "value": written.object.metadata.resource_version},
         {"op": "replace", "path": "/metadata/managedFields", "value": fields},
     ]);
     scene.cluster.patch(&scene.operation, &scene.object, &Change::Json(patch), &scene.field_manager).await?;
-    Ok(())
+    Ok(taken)
+}
+
+/// The members of `shape` with the values of `live`. What is gone, and what an autoscaler has taken meanwhile, is left
+/// out.
+fn current(shape: &Map<String, Json>, live: &Json, entries: &[Entry], path: &mut Vec<Step>) -> Map<String, Json> {
+    let mut members = Map::new();
+    for (key, inner) in shape {
+        let Some(now) = live.get(key) else { continue };
+        path.push(Step::Field(key.clone()));
+        let scaled = owners(entries, path).iter().any(|owner| owner.subresource.is_some());
+        match (inner, now) {
+            (Json::Object(inner), Json::Object(_)) => {
+                members.insert(key.clone(), Json::Object(current(inner, now, entries, path)));
+            }
+            _ if scaled => {}
+            _ => {
+                members.insert(key.clone(), now.clone());
+            }
+        }
+        path.pop();
+    }
+    members
 }
 
 fn written_by_us(object: &DynamicObject, field_manager: &str) -> Vec<Vec<Step>> {

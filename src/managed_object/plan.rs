@@ -10,7 +10,7 @@ use tfplugin::resource::{Context, Plan, PlanRequest};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::memory::{Memory, NONCE};
-use super::ownership::apply;
+use super::ownership::{Apply, apply};
 use super::{Managed, ManagedResource};
 use crate::management_cluster::{ApiError, Operation};
 
@@ -25,13 +25,13 @@ impl<M: Managed> ManagedResource<M> {
             return plan;
         }
         let replacing = request.prior.is_null() && !request.private.is_empty();
-        if replacing && memory.was_ready && Self::deletion_protection(&request.config) {
+        if replacing && memory.was_ready && (Self::deletion_protection(&request.config) || memory.protected_in_state) {
             let object = self.object(&request.config);
-            plan.say(protected(
-                &format!("replace {object}"),
-                "Set `deletion_protection = false` to allow the replacement.",
-            ));
+            let way_out = "Set `deletion_protection = false` and apply that first; then the replacement is allowed.";
+            plan.say(protected(&format!("replace {object}"), way_out));
         }
+        // An object that create_before_destroy deposes is judged by its state alone, and can no longer be changed.
+        memory.protected_in_state = !request.prior.is_null() && Self::deletion_protection(&request.prior);
         memory.may_delete = !Self::deletion_protection(&request.config);
         self.managed.review(&request.prior, &request.config, &mut plan);
         let changed = self.changed(&request, &plan);
@@ -42,6 +42,9 @@ impl<M: Managed> ManagedResource<M> {
                 may_delete: memory.may_delete,
                 ..Memory::default()
             };
+        }
+        if memory.unsettled && !request.prior.is_null() && !changed {
+            plan.planned.set(self.managed.settles(), Value::Unknown);
         }
         plan.private = Private::write(&memory);
         for path in self.intent(&plan.planned, &memory).kept.iter().filter(|_| changed) {
@@ -103,7 +106,8 @@ impl<M: Managed> ManagedResource<M> {
         }
         let manifest = Json::Object(self.intent(planned, memory).manifest);
         let force = planned.get("force_conflicts").as_bool().unwrap_or(false);
-        match apply(&scene, self.managed.schema(), &manifest, memory, force, true, &doing).await {
+        let write = Apply { manifest: &manifest, memory, force, dry_run: true, prior: None };
+        match apply(&scene, self.managed.schema(), &write, &doing).await {
             Ok(written) => {
                 let warnings = written.warnings.into_iter();
                 warnings

@@ -111,7 +111,7 @@ fn without_nonce(mut taken: Value) -> Value {
     taken
 }
 
-fn replaced(scene: &Scene, known: &str, uid: &str) -> Diagnostic {
+pub(super) fn replaced(scene: &Scene, known: &str, uid: &str) -> Diagnostic {
     Diagnostic::error(
         "Object was replaced outside Terraform",
         format!(

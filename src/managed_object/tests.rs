@@ -169,12 +169,37 @@ async fn a_one_off_change_of_ours_is_taken_back_but_nothing_newer_is_overwritten
         on(Method::PATCH, STORE).answers(200, &live(&json!({"team": "b"}), &json!({}))),
         old_kamaji(),
     ]);
-    let request = apply(stored("a"), stored("b"), memory("a"));
+    // The refresh has shown the change.
+    let request = apply(stored("z"), stored("b"), memory("a"));
     let response = resource(&api).update(&Context::default(), request).await;
     assert_eq!(response.diagnostics, Diagnostics::new());
     let forced = &api.asked()[3];
     assert!(forced.query.contains("force=true"), "{}", forced.query);
     assert_eq!(forced.body["metadata"]["resourceVersion"], "7");
+    api.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_the_plan_did_not_show_is_not_taken_back() {
+    let now = live(&json!({"team": "z"}), &json!({}));
+    let api = Scripted::new([
+        on(Method::GET, STORE).answers(200, &now),
+        on(Method::PATCH, STORE).answers(409, &conflict("kubectl-label", true)),
+        on(Method::GET, STORE).answers(200, &now),
+    ]);
+    let response = resource(&api).update(&Context::default(), apply(stored("a"), stored("b"), memory("a"))).await;
+    assert_eq!(summaries(&response.diagnostics), ["Changed since the plan was made"]);
+    assert_eq!(response.state, stored("a"));
+    api.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_never_writes_another_object() {
+    let mut other = live(&json!({"team": "a"}), &json!({}));
+    other["metadata"]["uid"] = json!("uid-2");
+    let api = Scripted::new([on(Method::GET, STORE).answers(200, &other)]);
+    let response = resource(&api).update(&Context::default(), apply(stored("a"), stored("b"), memory("a"))).await;
+    assert_eq!(summaries(&response.diagnostics), ["Object was replaced outside Terraform"]);
     api.finish();
 }
 

@@ -7,8 +7,8 @@ use tfplugin::resource::{ApplyRequest, ApplyResponse, Context};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::memory::Memory;
-use super::ownership::{apply, take_over};
-use super::read::is_going;
+use super::ownership::{Apply, apply, take_over};
+use super::read::{is_going, replaced};
 use super::{Managed, ManagedResource, Scene};
 use crate::management_cluster::ApiError;
 use crate::management_cluster::json_of;
@@ -23,7 +23,8 @@ impl<M: Managed> ManagedResource<M> {
         let memory: Memory = request.private.read();
         let in_api = |path| self.managed.schema().at(path).is_some_and(|attribute| attribute.api.is_some());
         let differs = changes(&self.managed.schema().attributes, &request.prior, &request.planned);
-        if !differs.iter().any(|change| in_api(&change.path)) && memory.adopted_from.is_empty() {
+        let settled = memory.adopted_from.is_empty() && !memory.unsettled;
+        if !differs.iter().any(|change| in_api(&change.path)) && settled {
             // Only the provider's own settings: nothing to send, nothing to wait for.
             return self.keep(&request);
         }
@@ -56,15 +57,20 @@ impl<M: Managed> ManagedResource<M> {
             )
             .into());
         }
+        let uid = found.metadata.uid.as_deref().unwrap_or_default();
+        if let Some(known) = request.prior.str_at("uid").filter(|known| *known != uid) {
+            return Err(replaced(scene, known, uid).into());
+        }
         if !memory.adopted_from.is_empty() {
-            let taken = Json::Object(memory.applied.clone());
-            take_over(scene, &taken, &memory).await.map_err(failed)?;
+            memory.applied = take_over(scene, &found, &memory).await.map_err(failed)?;
         }
         let manifest = Json::Object(self.intent(&request.planned, &memory).manifest);
+        // With the uid the API server refuses to write another object, or to make one.
+        let mut sent = manifest.clone();
+        sent["metadata"]["uid"] = uid.into();
         let force = request.planned.get("force_conflicts").as_bool().unwrap_or(false);
-        let written = apply(scene, self.managed.schema(), &manifest, &memory, force, false, &doing)
-            .await
-            .map_err(|failed| failed.diagnostics)?;
+        let write = Apply { manifest: &sent, memory: &memory, force, dry_run: false, prior: Some(&request.prior) };
+        let written = apply(scene, self.managed.schema(), &write, &doing).await.map_err(|failed| failed.diagnostics)?;
         memory.applied = manifest.as_object().cloned().unwrap_or_default();
         let live = json_of(&written.object);
         let mut diagnostics = Diagnostics::new();

@@ -64,6 +64,10 @@ impl Managed for TenantControlPlane {
         settle::settle(scene, planned, written).await
     }
 
+    fn settles(&self) -> &'static str {
+        "status"
+    }
+
     fn is_protected(&self, state: &Value) -> bool {
         state.get("installed_version").is_set()
     }

@@ -31,7 +31,8 @@ pub(super) async fn observe(scene: &Scene, live: &Json, state: &mut Value, memor
         unknown_endpoint(&view, state);
         return Diagnostics::new();
     };
-    if memory.observed_checksum == checksum && state.get("cluster_ca_certificate").is_set() {
+    let known = ["cluster_ca_certificate", "endpoint"].into_iter().all(|attribute| state.get(attribute).is_set());
+    if memory.observed_checksum == checksum && known {
         return Diagnostics::new();
     }
     match credentials(scene, view.namespace(), secret).await {

@@ -11,7 +11,7 @@ use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::Scene;
 use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, wait_until_selected};
-use crate::management_cluster::{Kind, ObjectRef};
+use crate::management_cluster::{ApiError, Kind, ObjectRef};
 
 /// The kinds of objects that Kamaji makes for a control plane, in the order in which they go.
 const CHILDREN: [Kind; 6] = [Kind::Deployment, Kind::Pod, Kind::Service, Kind::Ingress, Kind::Secret, Kind::ConfigMap];
@@ -27,6 +27,11 @@ pub(super) async fn leave_nothing(scene: &Scene) -> Result<(), Diagnostic> {
         });
         if let Err(ended) = gone.await {
             return Err(match &ended.reason {
+                // Without the right to look, the word of the API server that the owner is gone has to do.
+                EndReason::Failed(ApiError::Forbidden { .. } | ApiError::NoSuchApi { .. }) => {
+                    tracing::info!(%kind, "what is left of this kind cannot be seen");
+                    continue;
+                }
                 EndReason::Stopped => Diagnostic::error(
                     "Interrupted while deleting",
                     format!("{} is gone; what belonged to it is still being removed.", scene.object),

@@ -10,8 +10,11 @@ pub(super) fn review(prior: &Value, config: &Value, plan: &mut Plan) {
     if prior.is_null() {
         return;
     }
-    version(prior, config, plan);
     networks(prior, config, plan);
+    // A new object is no upgrade.
+    if plan.requires_replace.is_empty() {
+        version(prior, config, plan);
+    }
 }
 
 fn version(prior: &Value, config: &Value, plan: &mut Plan) {

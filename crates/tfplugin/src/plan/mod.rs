@@ -46,7 +46,7 @@ pub fn propose(schema: &Schema, prior: &Value, config: &Value, proposed: &Value)
         }
         replaced = changed
             .iter()
-            .filter(|change| change.old.is_set() && change.new.is_set())
+            .filter(|change| change.old.is_set() && change.new.is_set() && change.new.is_wholly_known())
             .filter_map(|change| match schema.at(&change.path)?.on_change {
                 OnChange::Replace(reason) => Some((change.path.clone(), reason)),
                 OnChange::InPlace => None,

@@ -107,7 +107,7 @@ async fn apply(
     if planned.is_null() {
         let diagnostics = resource.delete(&cx, DeleteRequest { prior, private }).await;
         if diagnostics.has_errors() {
-            return unchanged(&request, &diagnostics);
+            return kept(&diagnostics);
         }
         let gone = ApplyResponse { state: Value::Null, private: Private::default(), diagnostics };
         return answer(resource, gone, None);
@@ -131,6 +131,12 @@ fn answer(
         new_identity: identity,
         ..wire::apply_resource_change::Response::default()
     }
+}
+
+/// The answer of a delete that failed: without a state core keeps the object as it was, its private state included. What
+/// came with the request may be that of a replacement.
+fn kept(diagnostics: &Diagnostics) -> wire::apply_resource_change::Response {
+    wire::apply_resource_change::Response::failed(diagnostics)
 }
 
 /// The prior object as it came, with what went wrong: nothing was done that the state should know of.
