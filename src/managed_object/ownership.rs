@@ -171,11 +171,26 @@ pub(super) struct ApplyFailed {
 /// were taken from. Returns what is ours from now on.
 pub(super) async fn take_over(
     scene: &Scene,
-    found: &DynamicObject,
+    found: DynamicObject,
     memory: &Memory,
 ) -> Result<Map<String, Json>, ApiError> {
-    let entries = managed(found);
-    let taken = current(&memory.applied, &json_of(found), &entries, &mut Vec::new());
+    let mut found = found;
+    let mut last = None;
+    // Kamaji writes the status all the time while a control plane comes up: look again, a few times.
+    for _ in 0..10 {
+        match take_over_once(scene, &found, memory).await {
+            // A failed test of a JSON patch is an invalid request to the API server.
+            Err(error @ (ApiError::Conflict { .. } | ApiError::Invalid(_))) => last = Some(error),
+            other => return other,
+        }
+        let again = scene.cluster.get(&scene.operation, &scene.object).await?;
+        found = again.ok_or_else(|| ApiError::NotFound(scene.object.clone()))?;
+    }
+    Err(last.unwrap_or(ApiError::DeadlineExceeded { last: None }))
+}
+
+async fn take_over_once(scene: &Scene, found: &DynamicObject, memory: &Memory) -> Result<Map<String, Json>, ApiError> {
+    let taken = current(&memory.applied, &json_of(found), &managed(found), &mut Vec::new());
     let mut manifest = Json::Object(taken.clone());
     manifest["metadata"]["resourceVersion"] = json!(found.metadata.resource_version);
     // The values are those of the object, so nobody's are overwritten and nothing conflicts.

@@ -57,12 +57,12 @@ impl<M: Managed> ManagedResource<M> {
             )
             .into());
         }
-        let uid = found.metadata.uid.as_deref().unwrap_or_default();
+        let uid = found.metadata.uid.clone().unwrap_or_default();
         if let Some(known) = request.prior.str_at("uid").filter(|known| *known != uid) {
-            return Err(replaced(scene, known, uid).into());
+            return Err(replaced(scene, known, &uid).into());
         }
         if !memory.adopted_from.is_empty() {
-            memory.applied = take_over(scene, &found, &memory).await.map_err(failed)?;
+            memory.applied = take_over(scene, found, &memory).await.map_err(failed)?;
         }
         let manifest = Json::Object(self.intent(&request.planned, &memory).manifest);
         // With the uid the API server refuses to write another object, or to make one.
