@@ -12,7 +12,7 @@ export KAMAJI_CLUSTER := $(CLUSTER)
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## Build target/release/terraform-provider-kamaji (4 minutes the first time)
+build: ## Build target/release/terraform-provider-kamaji (5 minutes the first time)
 	cargo build --release --locked
 
 test: cluster-program ## Run all tests: format, lints, unit, protocol, docs, acceptance (up to 45 minutes the first time)
