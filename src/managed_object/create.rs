@@ -6,6 +6,7 @@ use tfplugin::resource::{ApplyRequest, ApplyResponse, Checkpoint, Context};
 use tfplugin::schema::{Attribute, Kind};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use super::locate;
 use super::memory::{Memory, NONCE};
 use super::ownership::{Apply, apply};
 use super::read::is_going;
@@ -39,10 +40,7 @@ impl<M: Managed> ManagedResource<M> {
         match applied {
             Ok(written) => {
                 let live = json_of(&written.object);
-                let mut diagnostics = Diagnostics::new();
-                for warning in written.warnings {
-                    diagnostics.push(Diagnostic::warning("Warning of the API server", warning));
-                }
+                let diagnostics = locate::warnings(written.warnings);
                 self.finish(&scene, &request.planned, live, memory, diagnostics, &request.checkpoint).await
             }
             // It may have arrived: the object goes into the state, tainted, and the nonce tells the next refresh

@@ -69,6 +69,11 @@ pub fn diagnostics(schema: &Schema, error: &ApiError, doing: &str) -> Diagnostic
     }
 }
 
+/// What the API server warns of, one diagnostic each.
+pub fn warnings(texts: Vec<String>) -> Diagnostics {
+    texts.into_iter().map(|text| Diagnostic::warning("Warning of the API server", text)).collect::<Vec<_>>().into()
+}
+
 /// The attribute that a denial of Kamaji's webhooks is about; they name it in words only.
 fn denied_attribute(schema: &Schema, message: &str) -> Path {
     const WORDS: [(&str, &str); 7] = [

@@ -9,6 +9,7 @@ use tfplugin::private::Private;
 use tfplugin::resource::{Context, Plan, PlanRequest};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use super::locate;
 use super::memory::{Memory, NONCE};
 use super::ownership::{Apply, apply};
 use super::{Managed, ManagedResource};
@@ -108,13 +109,7 @@ impl<M: Managed> ManagedResource<M> {
         let force = planned.get("force_conflicts").as_bool().unwrap_or(false);
         let write = Apply { manifest: &manifest, memory, force, dry_run: true, prior: None };
         match apply(&scene, self.managed.schema(), &write, &doing).await {
-            Ok(written) => {
-                let warnings = written.warnings.into_iter();
-                warnings
-                    .map(|warning| Diagnostic::warning("Warning of the API server", warning))
-                    .collect::<Vec<_>>()
-                    .into()
-            }
+            Ok(written) => locate::warnings(written.warnings),
             Err(failed) => self.soften(failed.error, failed.diagnostics),
         }
     }

@@ -6,6 +6,7 @@ use tfplugin::private::Private;
 use tfplugin::resource::{ApplyRequest, ApplyResponse, Context};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use super::locate;
 use super::memory::Memory;
 use super::ownership::{Apply, apply, take_over};
 use super::read::{is_going, replaced};
@@ -73,10 +74,7 @@ impl<M: Managed> ManagedResource<M> {
         let written = apply(scene, self.managed.schema(), &write, &doing).await.map_err(|failed| failed.diagnostics)?;
         memory.applied = manifest.as_object().cloned().unwrap_or_default();
         let live = json_of(&written.object);
-        let mut diagnostics = Diagnostics::new();
-        for warning in written.warnings {
-            diagnostics.push(Diagnostic::warning("Warning of the API server", warning));
-        }
+        let mut diagnostics = locate::warnings(written.warnings);
         diagnostics.extend(self.still_shared(request, &live));
         Ok((live, memory, diagnostics))
     }
