@@ -119,16 +119,3 @@ fn secret(name: &'static str, key: &'static str, doc: &'static str) -> Attribute
     .json(key)
     .doc(doc)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn core_accepts_the_schema() {
-        assert_eq!(
-            tfplugin::schema::check::check(tfplugin::schema::ObjectKind::Resource, &SCHEMA),
-            Vec::<String>::new()
-        );
-    }
-}

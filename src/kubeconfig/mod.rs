@@ -76,13 +76,9 @@ impl Kubeconfig {
                     ),
                 ));
             }
-            tokio::select! {
-                biased;
-                () = operation.stop.cancelled() => {
-                    let detail = format!("The kubeconfig of {object} was not there yet.");
-                    return Err(Diagnostic::error("Interrupted while waiting", detail));
-                }
-                () = tokio::time::sleep(AGAIN) => {}
+            if !operation.pause(AGAIN).await {
+                let detail = format!("The kubeconfig of {object} was not there yet.");
+                return Err(Diagnostic::error("Interrupted while waiting", detail));
             }
         }
     }

@@ -49,12 +49,3 @@ fn attributes() -> Vec<Attribute> {
     all.extend(RESULTS.into_iter().zip(docs).map(|(name, doc)| result(name).doc(doc)));
     all
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn core_accepts_the_schema() {
-        let found = tfplugin::schema::check::check(tfplugin::schema::ObjectKind::Ephemeral, &super::SCHEMA);
-        assert_eq!(found, Vec::<String>::new());
-    }
-}

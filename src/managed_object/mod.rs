@@ -30,7 +30,6 @@ use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::configured::Configured;
-use crate::kamaji::duration;
 use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation};
 use memory::Memory;
 
@@ -149,21 +148,10 @@ impl<M: Managed> ManagedResource<M> {
     fn scene(&self, cx: &Context, value: &Value, operation: &str) -> Result<Scene, Diagnostic> {
         Ok(Scene {
             cluster: self.shared.cluster()?,
-            operation: Operation::new(self.timeout(value, operation), &cx.stop),
+            operation: Operation::new(schema::timeout(self.managed.schema(), value, operation), &cx.stop),
             object: self.object(value),
             field_manager: self.shared.field_manager(),
         })
-    }
-
-    /// The time an operation may take: configured, or the default of the table.
-    fn timeout(&self, value: &Value, operation: &str) -> Duration {
-        let attribute = format!("timeouts.{operation}");
-        let default = self.managed.schema().attribute(&attribute).and_then(|attribute| attribute.default);
-        value
-            .str_at(&attribute)
-            .or(default)
-            .and_then(|text| duration::parse(text).ok())
-            .unwrap_or(Duration::from_secs(600))
     }
 
     /// True unless the configuration says otherwise.

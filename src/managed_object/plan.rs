@@ -12,6 +12,7 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 use super::locate;
 use super::memory::{Memory, NONCE};
 use super::ownership::{Apply, apply};
+use super::schema::timeout;
 use super::{Managed, ManagedResource};
 use crate::management_cluster::{ApiError, Operation};
 
@@ -93,7 +94,7 @@ impl<M: Managed> ManagedResource<M> {
             Ok(scene) => scene,
             Err(diagnostic) => return diagnostic.into(),
         };
-        scene.operation = Operation::new(self.timeout(planned, "read"), &cx.stop).patience(PATIENCE);
+        scene.operation = Operation::new(timeout(self.managed.schema(), planned, "read"), &cx.stop).patience(PATIENCE);
         let creating = request.prior.is_null();
         let doing = format!("{} {}", if creating { "create" } else { "update" }, scene.object);
         if creating {

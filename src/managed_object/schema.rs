@@ -1,8 +1,14 @@
 //! Attributes that every object of the management cluster has.
 
-use tfplugin::schema::{Attribute, Problem, Validator, boolean, object, string, string_map};
+use std::time::Duration;
+
+use tfplugin::Value;
+use tfplugin::schema::{Attribute, Problem, Schema, Validator, boolean, object, string, string_map};
 
 use crate::kamaji::{duration, names};
+
+/// The limit of an operation for which a table has no default.
+const WITHOUT_DEFAULT: Duration = Duration::from_secs(600);
 
 /// `name`, `namespace` (unless the object is cluster-wide), `labels`, `annotations`.
 pub fn metadata(name: Attribute, namespace: Option<Attribute>) -> Vec<Attribute> {
@@ -51,6 +57,14 @@ pub fn timeouts(defaults: &[(&'static str, &'static str)]) -> Attribute {
     };
     object("timeouts", defaults.iter().map(each).collect())
         .doc("How long operations may take: durations such as `90s` or `1h30m`.")
+}
+
+/// The time that an operation on the object of `value` may take: configured, or the default of [`timeouts`] in the table.
+pub fn timeout(schema: &Schema, value: &Value, operation: &str) -> Duration {
+    let attribute = format!("timeouts.{operation}");
+    let default = schema.attribute(&attribute).and_then(|attribute| attribute.default);
+    let text = value.str_at(&attribute).or(default);
+    text.and_then(|text| duration::parse(text).ok()).unwrap_or(WITHOUT_DEFAULT)
 }
 
 /// The rule for a list whose emptiness the API cannot keep, with what would happen instead.

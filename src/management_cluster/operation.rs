@@ -44,6 +44,15 @@ impl Operation {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// Lets so much time pass before something is asked again. False, and at once, if the user interrupts meanwhile.
+    pub async fn pause(&self, time: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+
     /// True if the user has interrupted.
     pub fn is_stopped(&self) -> bool {
         self.stop.is_cancelled()
@@ -61,6 +70,18 @@ mod tests {
         assert_eq!(operation.remaining(), Duration::from_secs(6));
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(operation.remaining(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_lasts_its_time_and_ends_with_an_interrupt() {
+        let stop = CancellationToken::new();
+        let operation = Operation::new(Duration::from_secs(60), &stop);
+        let begin = Instant::now();
+        assert!(operation.pause(Duration::from_secs(2)).await);
+        assert_eq!(begin.elapsed(), Duration::from_secs(2));
+        stop.cancel();
+        assert!(!operation.pause(Duration::from_secs(2)).await);
+        assert_eq!(begin.elapsed(), Duration::from_secs(2));
     }
 
     #[tokio::test]

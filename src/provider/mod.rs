@@ -78,3 +78,24 @@ impl Provider for KamajiProvider {
         configure::configure(&self.shared, &config, &|name| std::env::var(name).ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tfplugin::schema::ObjectKind;
+    use tfplugin::schema::check::check;
+
+    use super::*;
+
+    #[test]
+    fn core_accepts_every_schema() {
+        let provider = KamajiProvider::new();
+        let mut schemas = vec![("provider", ObjectKind::Provider, provider.schema())];
+        schemas.extend(provider.resources().iter().map(|it| (it.type_name(), ObjectKind::Resource, it.schema())));
+        schemas.extend(
+            provider.ephemeral_resources().iter().map(|it| (it.type_name(), ObjectKind::Ephemeral, it.schema())),
+        );
+        for (name, kind, schema) in schemas {
+            assert_eq!(check(kind, schema), Vec::<String>::new(), "{name}");
+        }
+    }
+}

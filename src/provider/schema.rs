@@ -74,14 +74,3 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     ],
 }
 });
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn core_accepts_the_schema() {
-        assert_eq!(
-            tfplugin::schema::check::check(tfplugin::schema::ObjectKind::Provider, &super::SCHEMA),
-            Vec::<String>::new()
-        );
-    }
-}

@@ -130,10 +130,8 @@ impl Reach {
             if operation.remaining() <= AGAIN {
                 return Err(too_late(object, &silence.why));
             }
-            tokio::select! {
-                biased;
-                () = operation.stop.cancelled() => return Err(interrupted(object)),
-                () = tokio::time::sleep(AGAIN) => {}
+            if !operation.pause(AGAIN).await {
+                return Err(interrupted(object));
             }
         }
     }

@@ -99,10 +99,8 @@ impl WorkerJoin {
             if scene.operation.remaining() <= AGAIN {
                 return Err(error);
             }
-            tokio::select! {
-                biased;
-                () = scene.operation.stop.cancelled() => return Err(error),
-                () = tokio::time::sleep(AGAIN) => {}
+            if !scene.operation.pause(AGAIN).await {
+                return Err(error);
             }
         }
     }

@@ -36,13 +36,8 @@ impl WorkerJoin {
             if expiration(&request.prior).is_some_and(|end| end <= Timestamp::now()) {
                 return Ok(left_behind(&scene, &token, &why).into());
             }
-            if by_wish || scene.operation.remaining() <= AGAIN || scene.operation.is_stopped() {
+            if by_wish || scene.operation.remaining() <= AGAIN || !scene.operation.pause(AGAIN).await {
                 return Err(not_revoked(&scene, &request.prior, &token, &why));
-            }
-            tokio::select! {
-                biased;
-                () = scene.operation.stop.cancelled() => {}
-                () = tokio::time::sleep(AGAIN) => {}
             }
         }
     }

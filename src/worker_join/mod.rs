@@ -27,6 +27,7 @@ use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
 use crate::configured::Configured;
 use crate::kamaji::duration;
+use crate::managed_object::schema::timeout;
 use crate::management_cluster::{ObjectRef, Operation};
 use crate::tenant_cluster::reach::Reach;
 use crate::tenant_cluster::{Connect, over_the_network, reference};
@@ -73,7 +74,7 @@ impl WorkerJoin {
             .map_err(|problem| payload::diagnostic(problem).at(Path::of("tenant_control_plane_id")))?;
         Ok(Scene {
             reach: Reach { cluster: self.shared.cluster()?, connect: Arc::clone(&self.connect) },
-            operation: Operation::new(timeout(value, operation), &cx.stop),
+            operation: Operation::new(timeout(&SCHEMA, value, operation), &cx.stop),
             object,
         })
     }
@@ -90,13 +91,6 @@ impl WorkerJoin {
             Ok(None) | Err(_) => false,
         }
     }
-}
-
-fn timeout(value: &Value, operation: &str) -> Duration {
-    let attribute = format!("timeouts.{operation}");
-    let default = SCHEMA.attribute(&attribute).and_then(|attribute| attribute.default);
-    let text = value.str_at(&attribute).or(default).unwrap_or("15m");
-    duration::parse(text).unwrap_or(Duration::from_secs(900))
 }
 
 /// The configured time to live, or the default; [`None`] if it is unknown.

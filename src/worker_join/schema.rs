@@ -109,12 +109,3 @@ fn attributes() -> Vec<Attribute> {
         ),
     ]
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn core_accepts_the_schema() {
-        let found = tfplugin::schema::check::check(tfplugin::schema::ObjectKind::Resource, &super::SCHEMA);
-        assert_eq!(found, Vec::<String>::new());
-    }
-}
