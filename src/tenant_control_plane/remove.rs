@@ -1,68 +1,124 @@
 //! The end of a control plane: what belonged to it is waited for, and what keeps it is named.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kube::api::DynamicObject;
 use serde_json::Value as Json;
 use tfplugin::Diagnostic;
+use tokio::time::Instant;
 
 use crate::kamaji::diagnosis::{self, Evidence};
 use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::Scene;
 use crate::management_cluster::json_of;
-use crate::management_cluster::watch::{EndReason, wait_until_selected};
+use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until_selected};
 use crate::management_cluster::{ApiError, Kind, ObjectRef};
 
 /// The kinds of objects that Kamaji makes for a control plane, in the order in which they go.
 const CHILDREN: [Kind; 6] = [Kind::Deployment, Kind::Pod, Kind::Service, Kind::Ingress, Kind::Secret, Kind::ConfigMap];
 
+/// The finalizer of the Secret that says how the datastore is entered. Kamaji removes it right after that of the control
+/// plane, once: the garbage collector can come between the two, and then it stays for good.
+const OF_THE_DATASTORE: &str = "finalizer.kamaji.clastix.io/datastore-secret";
+/// How long Kamaji may take from the one finalizer to the other.
+const BETWEEN: Duration = Duration::from_secs(15);
+
 /// Waits for the garbage collector. A control plane of the same name that is made before it is done would adopt
 /// leftovers, the old CA among them.
 pub(super) async fn leave_nothing(scene: &Scene) -> Result<(), Diagnostic> {
-    let namespace = scene.object.namespace.as_deref().unwrap_or_default();
-    let labels = format!("kamaji.clastix.io/name={}", scene.object.name);
     for kind in CHILDREN {
-        let gone = wait_until_selected(&scene.cluster, &scene.operation, kind, namespace, &labels, None, |seen| {
-            seen.is_empty().then_some(())
-        });
-        if let Err(ended) = gone.await {
-            return Err(match &ended.reason {
-                // Without the right to look, the word of the API server that the owner is gone has to do.
-                EndReason::Failed(ApiError::Forbidden { .. } | ApiError::NoSuchApi { .. }) => {
-                    tracing::info!(%kind, "what is left of this kind cannot be seen");
-                    continue;
-                }
-                EndReason::Stopped => Diagnostic::error(
-                    "Interrupted while deleting",
-                    format!("{} is gone; what belonged to it is still being removed.", scene.object),
-                ),
-                EndReason::Failed(error) => {
-                    error.to_diagnostic(&format!("wait until nothing of {} is left", scene.object))
-                }
-                EndReason::Timeout(_) => left(scene, kind, &ended.seen),
-            });
+        match wait_until_gone(scene, kind).await {
+            Ok(Gone::All) => {}
+            Ok(Gone::AllBut(abandoned)) => return Err(left_by_kamaji(scene, kind, &abandoned)),
+            // Without the right to look, the word of the API server that the owner is gone has to do.
+            Err(WaitEnded {
+                reason: EndReason::Failed(ApiError::Forbidden { .. } | ApiError::NoSuchApi { .. }),
+                ..
+            }) => {
+                tracing::info!(%kind, "what is left of this kind cannot be seen");
+            }
+            Err(ended) => return Err(left(scene, kind, &ended)),
         }
     }
     Ok(())
 }
 
-fn left(scene: &Scene, kind: Kind, seen: &BTreeMap<String, DynamicObject>) -> Diagnostic {
-    let names: Vec<&str> = seen.keys().map(String::as_str).collect();
-    let finalizers: Vec<String> =
-        seen.values().flat_map(|object| object.metadata.finalizers.clone().unwrap_or_default()).collect();
-    let kept = if finalizers.is_empty() {
-        "The garbage collector of the management cluster has not removed it.".to_owned()
-    } else {
-        format!(
-            "It waits for the finalizers {}. If Kamaji can no longer reach the datastore, it never removes them: check \
-             the data there, then remove the finalizer by hand.",
-            finalizers.join(", ")
-        )
-    };
+/// How the wait for the end of a kind ended.
+enum Gone {
+    /// Nothing is left.
+    All,
+    /// These are left, and nobody will remove them.
+    AllBut(Vec<String>),
+}
+
+async fn wait_until_gone(scene: &Scene, kind: Kind) -> Result<Gone, WaitEnded> {
+    let namespace = scene.object.namespace.as_deref().unwrap_or_default();
+    let labels = format!("kamaji.clastix.io/name={}", scene.object.name);
+    let (cluster, operation, tick) = (&scene.cluster, &scene.operation, Some(Duration::from_secs(1)));
+    let mut abandoned_since = None;
+    wait_until_selected(cluster, operation, kind, namespace, &labels, tick, |seen| {
+        if seen.is_empty() {
+            return Some(Gone::All);
+        }
+        if !seen.values().all(is_abandoned) {
+            abandoned_since = None;
+            return None;
+        }
+        let since = abandoned_since.get_or_insert_with(Instant::now);
+        (since.elapsed() >= BETWEEN).then(|| Gone::AllBut(seen.keys().cloned().collect()))
+    })
+    .await
+}
+
+/// True if nothing but Kamaji's finalizer keeps an object whose control plane is gone.
+fn is_abandoned(object: &DynamicObject) -> bool {
+    let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
+    object.metadata.deletion_timestamp.is_some() && finalizers == [OF_THE_DATASTORE]
+}
+
+fn left_by_kamaji(scene: &Scene, kind: Kind, names: &[String]) -> Diagnostic {
+    let namespace = scene.object.namespace.as_deref().unwrap_or_default();
+    let name = names.join(" ");
     Diagnostic::error(
-        "Something of the object is left",
-        format!("{} is gone, but {kind} {} still exists. {kept}", scene.object, names.join(", ")),
+        "Kamaji left a finalizer behind",
+        format!(
+            "{} is gone, but {kind} {name} is kept by the finalizer {OF_THE_DATASTORE}. Kamaji removes it together with \
+             the control plane, and does not try again when the garbage collector was faster or the datastore was never \
+             set up. The Secret is of no more use, but it blocks its namespace and the next control plane of this name. \
+             Remove the finalizer:\n\n    kubectl -n {namespace} patch {kind} {name} --type=merge -p \
+             '{{\"metadata\":{{\"finalizers\":null}}}}'\n\nThen destroy again.",
+            scene.object
+        ),
     )
+}
+
+fn left(scene: &Scene, kind: Kind, ended: &WaitEnded) -> Diagnostic {
+    let names: Vec<&str> = ended.seen.keys().map(String::as_str).collect();
+    let kept: Vec<String> =
+        ended.seen.values().flat_map(|object| object.metadata.finalizers.clone().unwrap_or_default()).collect();
+    match &ended.reason {
+        EndReason::Stopped => Diagnostic::error(
+            "Interrupted while deleting",
+            format!("{} is gone; what belonged to it is still being removed.", scene.object),
+        ),
+        EndReason::Failed(error) => error.to_diagnostic(&format!("wait until nothing of {} is left", scene.object)),
+        EndReason::Timeout(_) => Diagnostic::error(
+            "Something of the object is left",
+            format!(
+                "{} is gone, but {kind} {} still exists. {}",
+                scene.object,
+                names.join(", "),
+                if kept.is_empty() {
+                    "The garbage collector of the management cluster has not removed it.".to_owned()
+                } else {
+                    format!(
+                        "It waits for the finalizers {}; whoever put them there has to remove them.",
+                        kept.join(", ")
+                    )
+                }
+            ),
+        ),
+    }
 }
 
 /// Reads what surrounds a control plane. What cannot be read is left out: a diagnosis with less is better than none.
@@ -97,4 +153,91 @@ pub(super) async fn gather(scene: &Scene, last: &Json) -> Evidence {
 pub(super) async fn explain(scene: &Scene, last: &Json) -> String {
     let gathered = gather(&scene.for_diagnosis(), last).await;
     diagnosis::not_deleted(&gathered).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::json;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::management_cluster::Operation;
+    use crate::management_cluster::scripted::{Scripted, Step, event, list_of, on};
+
+    fn scene(api: &Scripted) -> Scene {
+        Scene {
+            cluster: api.cluster(),
+            operation: Operation::new(Duration::from_secs(300), &CancellationToken::new()),
+            object: ObjectRef::namespaced(Kind::TenantControlPlane, "tenants".to_owned(), "blue".to_owned()),
+            field_manager: "m".to_owned(),
+        }
+    }
+
+    fn path(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Deployment => "/apis/apps/v1/namespaces/tenants/deployments",
+            Kind::Ingress => "/apis/networking.k8s.io/v1/namespaces/tenants/ingresses",
+            Kind::Pod => "/api/v1/namespaces/tenants/pods",
+            Kind::Service => "/api/v1/namespaces/tenants/services",
+            Kind::Secret => "/api/v1/namespaces/tenants/secrets",
+            _ => "/api/v1/namespaces/tenants/configmaps",
+        }
+    }
+
+    fn none_of(kind: Kind) -> Step {
+        on(Method::GET, path(kind)).answers(200, &list_of("5", &[]))
+    }
+
+    /// Up to the Secrets: nothing is left.
+    fn without_others() -> Vec<Step> {
+        CHILDREN.into_iter().take_while(|kind| *kind != Kind::Secret).map(none_of).collect()
+    }
+
+    fn secret(finalizer: &str) -> Json {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "blue-datastore-config",
+            "namespace": "tenants", "uid": "s", "resourceVersion": "4", "finalizers": [finalizer],
+            "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_finalizer_that_kamaji_forgot_is_named_with_the_command_long_before_the_deadline() {
+        let left = list_of("5", &[secret(OF_THE_DATASTORE)]);
+        let secrets =
+            [on(Method::GET, path(Kind::Secret)).answers(200, &left), on(Method::GET, path(Kind::Secret)).streams(&[])];
+        let api = Scripted::new(without_others().into_iter().chain(secrets));
+        let begin = Instant::now();
+        let error = leave_nothing(&scene(&api)).await.expect_err("the Secret is left");
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+        assert_eq!(error.summary, "Kamaji left a finalizer behind");
+        let command = "kubectl -n tenants patch Secret blue-datastore-config --type=merge -p '{\"metadata\":{\"finalizers\":null}}'";
+        assert!(error.detail.contains(command), "{}", error.detail);
+        api.finish();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_finalizer_on_its_way_out_is_waited_for() {
+        let secrets = [
+            on(Method::GET, path(Kind::Secret)).answers(200, &list_of("5", &[secret(OF_THE_DATASTORE)])),
+            on(Method::GET, path(Kind::Secret)).streams(&[event("DELETED", &secret(OF_THE_DATASTORE))]),
+        ];
+        let rest = [none_of(Kind::ConfigMap)];
+        let api = Scripted::new(without_others().into_iter().chain(secrets).chain(rest));
+        assert_eq!(leave_nothing(&scene(&api)).await, Ok(()));
+        api.finish();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_finalizer_of_somebody_else_is_waited_for_until_the_deadline() {
+        let left = list_of("5", &[secret("example.com/backup")]);
+        let secrets = [
+            on(Method::GET, path(Kind::Secret)).answers(200, &left),
+            on(Method::GET, path(Kind::Secret)).streams(&[]).always(),
+        ];
+        let api = Scripted::new(without_others().into_iter().chain(secrets));
+        let begin = Instant::now();
+        let error = leave_nothing(&scene(&api)).await.expect_err("the Secret is left");
+        assert!(begin.elapsed() >= Duration::from_secs(290), "{:?}", begin.elapsed());
+        assert!(error.detail.contains("example.com/backup"), "{}", error.detail);
+    }
 }
