@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, TcpListener};
 use base64::Engine as _;
 use serde_json::json;
 
-use crate::harness::configuration::data_store;
 use crate::harness::sandbox::provider;
 use crate::harness::terraform::Diagnostic;
 use crate::harness::{Sandbox, Tenant, wait_for};
@@ -167,8 +166,7 @@ fn mistakes_in_values_are_errors_at_their_attribute() {
     let none = sandbox.tenant().with("network_profile", "{}");
     says(&mistake(none), "", &["NodePort", "network_profile.address"]);
     says(&mistake(sandbox.tenant().with("name", "\"Blue_1\"")), "name", &["Blue_1"]);
-
-    let endpoint = sandbox.cluster.fact("KAMAJI_CLUSTER_ETCD_ENDPOINT");
-    let store = data_store(&sandbox).replace(endpoint, "https://etcd:2379");
-    says(&invalid(&sandbox, &store), "endpoints", &["https://etcd:2379", "host:port"]);
+    let store = "resource \"kamaji_datastore\" \"store\" {\n  name = \"store\"\n  driver = \"NATS\"\n  endpoints = \
+                 [\"https://nats:4222\"]\n}\n";
+    says(&invalid(&sandbox, store), "endpoints", &["https://nats:4222", "host:port"]);
 }

@@ -84,10 +84,16 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         ("namespace", sandbox.namespace.clone()),
         ("node_address", sandbox.cluster.node_address().to_owned()),
         ("node_port", sandbox.port.to_string()),
-        ("etcd_endpoint", sandbox.cluster.fact("KAMAJI_CLUSTER_ETCD_ENDPOINT").to_owned()),
     ];
-    let declared = values.iter().filter(|(name, _)| all.contains(&format!("variable \"{name}\"")));
-    let values: String = declared.map(|(name, value)| format!("{name} = {value:?}\n")).collect();
+    let declared = |name: &str| all.contains(&format!("variable \"{name}\""));
+    let mut values: String =
+        values.iter().filter(|(name, _)| declared(name)).map(|(name, value)| format!("{name} = {value:?}\n")).collect();
+    if declared("etcd_endpoint") {
+        if !sandbox.cluster.is_local_for(folder) {
+            return;
+        }
+        values.push_str(&format!("etcd_endpoint = {:?}\n", sandbox.cluster.fact("KAMAJI_CLUSTER_ETCD_ENDPOINT")));
+    }
     sandbox.terraform.write("terraform.tfvars", &values);
     sandbox.terraform.set("KUBE_CONFIG_PATH", sandbox.cluster.kubeconfig());
 

@@ -34,7 +34,8 @@ pub const TIME_TO_KILL: Duration = Duration::from_secs(2);
 
 /// A start of the binary that is being prepared.
 pub struct Launch {
-    command: Command,
+    /// With the environment and the pipes that Terraform gives it.
+    pub command: Command,
     certificate: Option<ClientCertificate>,
     directory: TempDir,
 }

@@ -1,5 +1,7 @@
 //! `StopProvider` and lost clients in the middle of a change.
 
+use std::time::Duration;
+
 use http::Method;
 use tfplugin::Value;
 use tfplugin::proto::tfplugin6 as wire;
@@ -8,6 +10,8 @@ use crate::api_server::ApiServer;
 use crate::client::{Connection, Launch, PATIENCE, Plugin};
 use crate::objects::{Object, Schemas, errors};
 
+/// How long an interrupted wait may go on. Terraform gives a plugin five seconds before it kills it.
+const PROMISED: Duration = Duration::from_secs(1);
 const TYPE_NAME: &str = "kamaji_tenant_control_plane";
 
 async fn start(api: &ApiServer) -> (Plugin, Connection, Schemas) {
@@ -72,7 +76,7 @@ async fn an_interrupted_wait_saves_the_object_and_says_how_to_go_on() {
     let _unanswered = api.next().await;
     stop(&mut connection).await;
 
-    let applied = tokio::time::timeout(PATIENCE, apply).await.expect("an end").unwrap().unwrap();
+    let applied = tokio::time::timeout(PROMISED, apply).await.expect("an end").unwrap().unwrap();
     let state = object.read(applied.new_state.as_ref());
     assert_eq!((state.get("name"), state.get("uid")), (&"a".into(), &"3f1c".into()));
     assert!(state.is_wholly_known());
@@ -90,7 +94,7 @@ async fn an_interrupt_before_anything_was_made_leaves_nothing() {
     let asked = api.next().await;
     assert_eq!(asked.method, Method::GET);
     stop(&mut connection).await;
-    let applied = tokio::time::timeout(PATIENCE, apply).await.expect("an end").unwrap().unwrap();
+    let applied = tokio::time::timeout(PROMISED, apply).await.expect("an end").unwrap().unwrap();
     assert_eq!(object.read(applied.new_state.as_ref()), Value::Null);
     assert_eq!(errors(&applied.diagnostics).len(), 1);
 }

@@ -46,9 +46,14 @@ impl Cluster {
         self.facts.get(name).unwrap_or_else(|| panic!("{name}: not a fact of a cluster given by KUBECONFIG"))
     }
 
-    /// True for the cluster that this machine runs; its components can be stopped and workers booted.
-    pub fn is_local(&self) -> bool {
-        self.facts.contains_key("KAMAJI_CLUSTER_STATE")
+    /// True for the cluster that this machine runs: its components can be stopped, machines booted, its etcd entered.
+    /// Otherwise says what is left out.
+    pub fn is_local_for(&self, what: &str) -> bool {
+        let local = self.facts.contains_key("KAMAJI_CLUSTER_STATE");
+        if !local {
+            eprintln!("left out, since the cluster is given by KUBECONFIG: {what}");
+        }
+        local
     }
 
     /// A NodePort that no other test has. [`Cluster::give_back`] frees it.

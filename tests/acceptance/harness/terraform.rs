@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use super::cluster::cluster;
+use super::cluster::{cluster, run};
 
 /// How long any Terraform command may take.
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -139,9 +139,20 @@ impl Terraform {
         self.run(&["apply", "-json", "saved.tfplan"])
     }
 
-    /// `terraform destroy`
+    /// `terraform destroy`. Kamaji v1.0.0 sometimes leaves a finalizer behind; then what the error tells the user to do is
+    /// done, and destroyed again.
     pub fn destroy(&self) -> Outcome {
-        self.run(&["destroy", "-json", "-auto-approve"])
+        let destroy = || self.run(&["destroy", "-json", "-auto-approve"]);
+        let outcome = destroy();
+        let left = outcome.diagnostics.iter().find(|it| it.summary == "Kamaji left a finalizer behind");
+        let Some(command) = left.and_then(|left| left.detail.lines().find_map(|line| line.strip_prefix("    kubectl")))
+        else {
+            return outcome;
+        };
+        eprintln!("as the error says: kubectl{command}");
+        let kubectl = format!("'{}' --kubeconfig='{}'{command}", cluster().kubectl_program(), cluster().kubeconfig());
+        run(Command::new("sh").arg("-c").arg(kubectl));
+        destroy()
     }
 
     /// Everything that is on disk: configuration, state, plans, output, logs.
