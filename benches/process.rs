@@ -13,7 +13,7 @@ mod client;
 #[path = "../tests/protocol/transport.rs"]
 mod transport;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::time::{Duration, Instant};
 
 use tfplugin::proto::tfplugin6::{get_metadata, get_provider_schema};
@@ -42,12 +42,15 @@ impl Row {
 async fn main() {
     let mut rows = vec![Row::new("binary", megabytes(std::fs::metadata(BINARY).unwrap().len()), 12.0, "MB")];
     let start = median(STARTS, || {
-        // The client's key pair is not the provider's time.
-        let launch = Launch::as_plugin();
+        // Neither the client's key pair nor its threads are the provider's time.
+        let mut launch = Launch::as_plugin();
+        let mut line = String::new();
         let begin = Instant::now();
-        let plugin = launch.start();
+        let mut plugin = launch.command.spawn().unwrap();
+        BufReader::new(plugin.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let taken = begin.elapsed();
-        drop(plugin);
+        plugin.kill().and_then(|()| plugin.wait()).unwrap();
+        assert!(line.starts_with("1|6|unix|"), "{line}");
         taken
     });
     rows.push(Row::new(format!("start to handshake, median of {STARTS}"), milliseconds(start), 3.0, "ms"));
