@@ -32,9 +32,12 @@ pub(super) fn read_type(what: &str, value: Option<&DynamicValue>, ty: &Type) -> 
     read.map_err(|error| undecodable(what, &error.path, &error.message))
 }
 
-/// Writes a value of a schema.
+/// Writes a value of a schema. A member that the schema does not have is a misspelled name in the provider: it would be
+/// dropped without a word, so every test that comes this way fails.
 pub(super) fn write(value: &Value, schema: &Schema) -> DynamicValue {
-    DynamicValue { msgpack: value::encode(value, &schema.object_type()), json: Vec::new() }
+    let ty = schema.object_type();
+    debug_assert_eq!(ty.stranger(value), None, "the schema has no such attribute");
+    DynamicValue { msgpack: value::encode(value, &ty), json: Vec::new() }
 }
 
 /// The error for what Terraform sent and nobody can read.
@@ -57,4 +60,19 @@ pub(super) fn unknown_type(kind: &str, name: &str) -> Diagnostics {
         format!("The provider has no {kind} named {name:?}. Check the name and the version of the provider."),
     )
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::string;
+
+    #[test]
+    #[should_panic(expected = "the schema has no such attribute")]
+    fn a_misspelled_attribute_does_not_pass_unnoticed() {
+        let schema = Schema { version: 0, description: "A thing.", attributes: vec![string("name")] };
+        let mut value = schema.null_object();
+        value.set("nmae", "a".into());
+        write(&value, &schema);
+    }
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::Value;
+use crate::path::{Path, Step};
+
 /// A type of Terraform's type system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -55,6 +58,28 @@ impl Type {
             Self::Map(_) => "a map",
             Self::Object(_) => "an object",
             Self::Tuple(_) => "a tuple",
+        }
+    }
+
+    /// The first member of an object in `value` that its type does not have: a misspelled name, which an encoder would
+    /// drop without a word.
+    pub fn stranger(&self, value: &Value) -> Option<Path> {
+        match (self, value) {
+            (Self::Object(attributes), Value::Object(members)) => members.iter().find_map(|(name, member)| {
+                let within = |path: Path| path.within(Step::Attribute(name.clone()));
+                let Some(ty) = attributes.get(name) else { return Some(within(Path::root())) };
+                ty.stranger(member).map(within)
+            }),
+            (Self::Map(element), Value::Object(members)) => members
+                .iter()
+                .find_map(|(key, member)| element.stranger(member).map(|path| path.within(Step::Key(key.clone())))),
+            (Self::List(element) | Self::Set(element), Value::List(items) | Value::Set(items)) => {
+                items.iter().enumerate().find_map(|(index, item)| {
+                    let step = Step::Index(i64::try_from(index).unwrap_or(i64::MAX));
+                    element.stranger(item).map(|path| path.within(step))
+                })
+            }
+            _ => None,
         }
     }
 
@@ -112,5 +137,22 @@ impl Type {
             }
             _ => Err(unknown()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelled_name_is_found_at_any_depth() {
+        let inner = Type::Object([("port".to_owned(), Type::Number)].into());
+        let ty =
+            Type::Object([("net".to_owned(), Type::list(inner)), ("tags".to_owned(), Type::map(Type::String))].into());
+        let net = |name: &str| Value::object([("net", Value::List(vec![Value::object([(name, Value::Null)])]))]);
+        assert_eq!(ty.stranger(&net("port")), None);
+        assert_eq!(ty.stranger(&net("prot")).map(|path| path.to_string()).as_deref(), Some("net[0].prot"));
+        assert_eq!(ty.stranger(&Value::object([("tags", Value::object([("any", Value::from("x"))]))])), None);
+        assert_eq!(ty.stranger(&Value::object([("nte", Value::Null)])), Some(Path::of("nte")));
     }
 }
