@@ -35,7 +35,7 @@ fn compare(attributes: &[Attribute], at: &Path, old: &Value, new: &Value, found:
                 let before_count = found.len();
                 compare(inner, &path, before, after, found);
                 // An empty object that comes or goes has no member that differs, and may switch something on or off.
-                if found.len() == before_count {
+                if found.len() == before_count && before.is_null() != after.is_null() {
                     found.push(Change { path, old: before.clone(), new: after.clone() });
                 }
             }
@@ -63,6 +63,14 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].path, Path::of("addon"));
         assert_eq!(changes(&attributes, &on, &on), []);
+    }
+
+    #[test]
+    fn objects_whose_members_mean_the_same_do_not_differ() {
+        let lower = |value: &Value| value.as_str().unwrap_or_default().to_lowercase().into();
+        let attributes = [object("addon", vec![string("image").canonical(lower)])];
+        let with = |image: &str| Value::object([("addon", Value::object([("image", Value::from(image))]))]);
+        assert_eq!(changes(&attributes, &with("A"), &with("a")), []);
     }
 
     #[test]
