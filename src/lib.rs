@@ -4,6 +4,7 @@ pub mod configured;
 pub mod datastore;
 pub mod kamaji;
 pub mod kubeconfig;
+pub mod kubernetes_types;
 pub mod managed_object;
 pub mod management_cluster;
 pub mod provider;

@@ -113,6 +113,7 @@ fn secret(name: &'static str, key: &'static str, doc: &'static str) -> Attribute
             )
             .json("secretReference")
             .required()
+            .whole()
             .doc("Where the value is."),
         ],
     )

@@ -14,5 +14,6 @@ pub mod names;
 pub mod network;
 pub mod quantity;
 pub mod readiness;
+pub mod release;
 pub mod tenant_control_plane;
 pub mod version;

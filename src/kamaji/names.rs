@@ -141,6 +141,16 @@ pub fn dns1123_subdomain() -> Validator {
     )
 }
 
+/// A host name, or all host names of a domain: `*.example.com`.
+pub fn dns1123_wildcard() -> Validator {
+    rule(
+        "a lower-case DNS name, with or without a leading `*.`",
+        "Host name is not valid in Kubernetes",
+        |text| is_dns1123_subdomain(text.strip_prefix("*.").unwrap_or(text)),
+        "Use at most 253 lower-case letters, digits, \"-\" and \".\", with a letter or digit at both ends of each part.",
+    )
+}
+
 /// The name of a DataStore that control planes are to use: Kamaji puts it into a label of their pods.
 pub fn data_store_name() -> Validator {
     rule(

@@ -1,30 +1,18 @@
-//! Kubernetes quantities: only canonical ones are accepted, since Kamaji rewrites all others and so takes the field over.
+//! Kubernetes quantities. They are sent in canonical form, since Kamaji rewrites all others and so takes the field over.
 
 use tfplugin::Value;
 use tfplugin::schema::{Problem, Validator};
 
-/// The rule for a map of quantities, such as resource limits.
-pub fn canonical_quantities() -> Validator {
-    Validator::new("quantities in canonical form", |value| {
-        let members = value.as_object().into_iter().flatten();
-        members.filter_map(|(key, value)| Some((key, value.as_str()?))).try_for_each(|(key, text)| check(key, text))
+/// The rule for a quantity.
+pub fn validator() -> Validator {
+    Validator::new("a Kubernetes quantity such as `500m`, `2` or `1Gi`", |value| {
+        let text = value.as_str().unwrap_or_default();
+        if canonical(text).is_some() {
+            return Ok(());
+        }
+        let detail = format!("{text:?} is not a quantity such as \"500m\", \"2\" or \"1Gi\".");
+        Err(Problem::new("Not a Kubernetes quantity", detail))
     })
-}
-
-fn check(key: &str, text: &str) -> Result<(), Problem> {
-    match canonical(text) {
-        None => Err(Problem::new(
-            "Not a Kubernetes quantity",
-            format!("{key} = {text:?} is not a quantity such as \"500m\", \"2\" or \"1Gi\"."),
-        )),
-        Some(canonical) if canonical != text => Err(Problem::new(
-            "Quantity not in canonical form",
-            format!(
-                "{key} = {text:?} would be rewritten by Kamaji, and show as a change for ever. Write {canonical:?}."
-            ),
-        )),
-        Some(_) => Ok(()),
-    }
 }
 
 const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
@@ -72,9 +60,14 @@ pub fn canonical(text: &str) -> Option<String> {
     Some(format!("{sign}{value}{}", DECIMAL.get(power)?))
 }
 
-/// The canonical form as a value, for comparisons.
+/// The canonical form of an attribute that holds a quantity or a map of them: what is sent, and what is compared.
 pub fn canonical_value(value: &Value) -> Value {
-    value.as_str().and_then(canonical).map_or_else(|| value.clone(), Value::from)
+    match value {
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(key, member)| (key.clone(), canonical_value(member))).collect())
+        }
+        _ => value.as_str().and_then(canonical).map_or_else(|| value.clone(), Value::from),
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +97,19 @@ mod tests {
     #[case("--1")]
     fn other_texts_are_refused(#[case] text: &str) {
         assert_eq!(canonical(text), None);
+    }
+
+    #[test]
+    fn maps_are_rewritten_member_by_member() {
+        let limits = |cpu: &str| Value::object([("cpu", Value::from(cpu)), ("memory", Value::Unknown)]);
+        assert_eq!(canonical_value(&limits("0.5")), limits("500m"));
+    }
+
+    #[test]
+    fn the_rule_names_what_is_no_quantity() {
+        assert_eq!(validator().check(&"0.5".into()), Ok(()));
+        let problem = validator().check(&"half".into()).unwrap_err();
+        assert!(problem.detail.starts_with("\"half\" is not"), "{}", problem.detail);
     }
 
     proptest::proptest! {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use tfplugin::Value;
 
-use super::mapping::{at, put, to_api};
+use super::mapping::{at, cleared, put, to_api};
 use super::memory::{Memory, NONCE};
 use super::{Managed, ManagedResource};
 
@@ -27,6 +27,7 @@ impl<M: Managed> ManagedResource<M> {
                 kept.push(*path);
             }
         }
+        cleared(&self.managed.schema().attributes, &Json::Object(memory.applied.clone()), &mut manifest);
         if !memory.nonce.is_empty() {
             annotate(&mut manifest, NONCE, &memory.nonce);
         }

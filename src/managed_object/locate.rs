@@ -4,6 +4,7 @@ use tfplugin::schema::{Attribute, Kind, Schema};
 use tfplugin::value::Type;
 use tfplugin::{Diagnostic, Diagnostics, Path};
 
+use super::schema::since;
 use crate::management_cluster::ApiError;
 use crate::management_cluster::field_path::{Step, parse};
 
@@ -33,10 +34,23 @@ fn inside(attribute: &Attribute, steps: &[Step], found: Path) -> Path {
     match (&attribute.kind, steps) {
         (Kind::Object(inner), [_, ..]) => locate(inner, steps, found),
         (Kind::ListOf(inner), [Step::Index(index), rest @ ..]) => locate(inner, rest, found.index(*index)),
+        (Kind::MapOf(inner), [Step::Key(key) | Step::Field(key), rest @ ..]) => {
+            locate(inner, rest, found.key(key.clone()))
+        }
         (Kind::Value(Type::List(_)), [Step::Index(index), ..]) => found.index(*index),
-        (Kind::Value(Type::Map(_)), [Step::Key(key) | Step::Field(key), ..]) => found.key(key.clone()),
+        (Kind::Value(Type::Map(_)), [Step::Key(key), ..]) => found.key(key.clone()),
+        (Kind::Value(Type::Map(_)), [Step::Field(_), ..]) => found.key(dotted(steps)),
         _ => found,
     }
+}
+
+/// The key of a map that a path spells with dots, like fields. The values of such maps have no members.
+fn dotted(steps: &[Step]) -> String {
+    let names = steps.iter().map_while(|step| match step {
+        Step::Field(name) | Step::Key(name) => Some(name.as_str()),
+        _ => None,
+    });
+    names.collect::<Vec<_>>().join(".")
 }
 
 /// The diagnostics of a failed write: one per refused value on its attribute, webhooks' denials on the attribute that
@@ -56,9 +70,9 @@ pub fn diagnostics(schema: &Schema, error: &ApiError, doing: &str) -> Diagnostic
             .iter()
             .map(|path| {
                 let at = attribute_path(schema, path);
-                let since = schema.at(&at).and_then(|attribute| attribute.api.as_ref()?.since);
-                let since =
-                    since.map(|since| format!(" The first release that has it is {since}.")).unwrap_or_default();
+                let since = since(schema, &at)
+                    .map(|since| format!(" The first release of Kamaji that has it is {since}."))
+                    .unwrap_or_default();
                 Diagnostic::error(whole.summary.clone(), format!("{}{since}", whole.detail)).at(at)
             })
             .collect::<Vec<_>>()
@@ -101,6 +115,18 @@ mod tests {
     #[case(".metadata.labels.team", "labels[\"team\"]")]
     #[case("metadata.annotations[a.b/c]", "annotations[\"a.b/c\"]")]
     #[case(".spec.controlPlane.unknown.thing", "control_plane")]
+    #[case(
+        ".spec.controlPlane.deployment.additionalContainers[1].env[0].valueFrom.secretKeyRef.key",
+        "control_plane.deployment.additional_containers[1].env[0].value_from.secret_key_ref.key"
+    )]
+    #[case(
+        "spec.controlPlane.deployment.additionalVolumes[0].csi.volumeAttributes.a.b/c",
+        "control_plane.deployment.additional_volumes[0].csi.volume_attributes[\"a.b/c\"]"
+    )]
+    #[case(
+        ".spec.controlPlane.deployment.resources.apiServer.claims[name=\"x\"].request",
+        "control_plane.deployment.resources.api_server.claims"
+    )]
     #[case("<nil>", "")]
     fn api_paths_lead_to_attributes(#[case] api: &str, #[case] attribute: &str) {
         assert_eq!(attribute_path(&SCHEMA, api).to_string(), attribute);

@@ -4,6 +4,8 @@
 //! Writes are server-side applies of what the user wrote, and nothing else; what is ours is what was applied last (see
 //! [`memory::Memory`]). A kind adds its table and what is particular to it through [`Managed`].
 
+#[cfg(test)]
+mod conformance;
 mod create;
 mod delete;
 mod import;

@@ -2,13 +2,23 @@
 
 use std::time::Duration;
 
-use tfplugin::Value;
 use tfplugin::schema::{Attribute, Problem, Schema, Validator, boolean, object, string, string_map};
+use tfplugin::{Path, Value};
 
+use crate::kamaji::release::Release;
 use crate::kamaji::{duration, names};
 
 /// The limit of an operation for which a table has no default.
 const WITHOUT_DEFAULT: Duration = Duration::from_secs(600);
+
+/// The first Kamaji release that has the attribute at a path (or the one that the path lies in): the newest `since` on
+/// the way, as the table writes it. [`None`] for what every supported release has.
+pub fn since(schema: &Schema, path: &Path) -> Option<&'static str> {
+    let names = path.attributes();
+    let ends = names.match_indices('.').map(|(end, _)| end).chain([names.len()]);
+    let own = ends.filter_map(|end| schema.attribute(names.get(..end)?)?.api.as_ref()?.since);
+    own.max_by_key(|since| Release::parse(since))
+}
 
 /// `name`, `namespace` (unless the object is cluster-wide), `labels`, `annotations`.
 pub fn metadata(name: Attribute, namespace: Option<Attribute>) -> Vec<Attribute> {
@@ -78,4 +88,19 @@ pub fn not_empty(consequence: &'static str) -> Validator {
         )),
         _ => Ok(()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenant_control_plane::schema::SCHEMA;
+
+    #[rstest::rstest]
+    #[case("data_store", None)]
+    #[case("data_store_schema", Some("edge-24.10.1"))]
+    #[case("addons.konnectivity.server.security_context.privileged", Some("26.6.4-edge"))]
+    #[case("control_plane.deployment.resources.kine.claims.request", Some("edge-24.9.1"))]
+    fn what_is_inside_is_as_new_as_what_is_around(#[case] path: &str, #[case] first: Option<&str>) {
+        assert_eq!(since(&SCHEMA, &Path::of(path)), first);
+    }
 }

@@ -87,7 +87,7 @@ impl<M: Managed> ManagedResource<M> {
         let mut warnings = Diagnostics::new();
         for change in dropped.iter().filter(|change| change.old.is_set() && change.new.is_null()) {
             let default =
-                schema.at(&change.path).and_then(|attribute| attribute.api.as_ref()?.server_default).is_some();
+                schema.at(&change.path).and_then(|attribute| attribute.api.as_ref()?.server_default()).is_some();
             if !default && now.at(&change.path).is_some_and(|value| *value == change.old) {
                 warnings.push(
                     Diagnostic::warning(

@@ -5,17 +5,18 @@
 
 mod addons;
 mod control_plane;
+mod deployment;
+mod kubernetes;
 mod network_profile;
 
 use std::sync::LazyLock;
 
-use tfplugin::Value;
 use tfplugin::schema::{
-    Attribute, Empty, RecomputedBy, Schema, Validator, number, object, string, string_list, string_map,
+    Attribute, RecomputedBy, Schema, Validator, boolean, list_of, number, object, string, string_list, string_map,
 };
 
-use crate::kamaji::{names, version};
-use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, not_empty, timeouts};
+use crate::kamaji::names;
+use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, timeouts};
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
@@ -69,61 +70,44 @@ fn spec() -> Vec<Attribute> {
                  most 32 characters while Kamaji's own choice has 36.",
             ),
         control_plane::attribute(),
-        object(
-            "kubernetes",
-            vec![
-                string("version")
-                    .json("version")
-                    .required()
-                    .rule(version::validator())
-                    .canonical(version::canonical_value)
-                    .doc(
-                        "Kubernetes version of the tenant, `v1.30.2`. Upgrades go one minor at a time; the nodes are \
-                         not upgraded. Downgrades of the minor are refused.",
-                    ),
-                object(
-                    "kubelet",
-                    vec![
-                        string("cgroupfs")
-                            .json("cgroupfs")
-                            .rule(Validator::one_of(&["systemd", "cgroupfs"]))
-                            .doc("Cgroup driver of the tenant's kubelets, written to their shared configuration."),
-                        string_list("preferred_address_types")
-                            .json("preferredAddressTypes")
-                            .server_default("[\"InternalIP\",\"ExternalIP\",\"Hostname\"]")
-                            .canonical(sorted)
-                            .rule(Validator::each(Validator::one_of(&[
-                                "Hostname",
-                                "InternalIP",
-                                "ExternalIP",
-                                "InternalDNS",
-                                "ExternalDNS",
-                            ])))
-                            .rule(not_empty("Kamaji's default would come back"))
-                            .doc(
-                                "Kinds of node addresses that the API server tries, in this order, when it connects \
-                                 to a kubelet. A change restarts the control plane pods.",
-                            ),
-                    ],
-                )
-                .json("kubelet")
-                .empty(Empty::Always)
-                .doc("Settings of the tenant's kubelets."),
-            ],
-        )
-        .json("spec.kubernetes")
-        .required()
-        .doc("Version and settings of Kubernetes."),
+        data_store_overrides(),
+        write_permissions(),
+        kubernetes::attribute(),
         network_profile::attribute(),
         addons::attribute(),
     ]
 }
 
-/// The order of a CRD list of type `set` is the server's.
-fn sorted(value: &Value) -> Value {
-    let mut items: Vec<&str> = value.as_list().unwrap_or_default().iter().filter_map(Value::as_str).collect();
-    items.sort_unstable();
-    Value::strings(items)
+fn data_store_overrides() -> Attribute {
+    let members = vec![
+        string("resource").json("resource").doc(
+            "Kubernetes resource of the tenant that is kept elsewhere, as kube-apiserver writes it: `/events`, \
+             `apps/deployments`. Built-in resources only.",
+        ),
+        string("data_store")
+            .json("dataStore")
+            .rule(names::data_store_name())
+            .doc("Name of the DataStore, of the driver `etcd`. It does not count as used by the tenant."),
+    ];
+    list_of("data_store_overrides", members).json("spec.dataStoreOverrides").since("edge-25.12.3").doc(
+        "Resources that are kept in another DataStore than `data_store`. A change restarts the control plane pods, and \
+         moves no data.",
+    )
+}
+
+fn write_permissions() -> Attribute {
+    let block = |name, key, doc| boolean(name).json(key).doc(doc);
+    object(
+        "write_permissions",
+        vec![
+            block("block_creation", "blockCreation", "Whether nothing can be created."),
+            block("block_update", "blockUpdate", "Whether nothing can be changed."),
+            block("block_deletion", "blockDeletion", "Whether nothing can be deleted."),
+        ],
+    )
+    .json("spec.writePermissions")
+    .since("edge-25.10.2")
+    .doc("What the users of the tenant must not do, for a freeze or an expired quota. In force without a restart.")
 }
 
 /// What only the provider knows. Null is the default in code, never stored.
@@ -151,6 +135,8 @@ fn settings() -> Vec<Attribute> {
 const ENDPOINT: RecomputedBy = RecomputedBy::Change(&[
     "control_plane.service.service_type",
     "control_plane.ingress.hostname",
+    "control_plane.gateway.hostname",
+    "control_plane.gateway.parent_refs",
     "network_profile.address",
     "network_profile.advertise_address",
     "network_profile.port",
@@ -230,9 +216,13 @@ fn additional_metadata(of: &'static str) -> Attribute {
     object(
         "additional_metadata",
         vec![
-            string_map("labels").json("labels").doc("Labels to add. Keys that are removed here stay on the object."),
+            string_map("labels")
+                .json("labels")
+                .rule(names::labels())
+                .doc("Labels to add. Keys that are removed here stay on the object."),
             string_map("annotations")
                 .json("annotations")
+                .rule(names::annotations())
                 .doc("Annotations to add. Keys that are removed here stay on the object."),
         ],
     )
@@ -242,6 +232,8 @@ fn additional_metadata(of: &'static str) -> Attribute {
 
 #[cfg(test)]
 mod tests {
+    use tfplugin::Value;
+
     use super::*;
 
     #[test]

@@ -35,6 +35,16 @@ fn exposure(config: &Value, found: &mut Diagnostics) {
             ),
         ));
     }
+    if config.get("control_plane.ingress").is_set() && config.get("control_plane.gateway").is_set() {
+        found.push(error(
+            "control_plane.gateway",
+            Problem::new(
+                "Ingress and gateway exclude each other",
+                "A control plane is exposed through an Ingress or through the Gateway API, not both. Remove \
+                 `control_plane.ingress` or `control_plane.gateway`.",
+            ),
+        ));
+    }
     let Some(service_type) = service_type.filter(|service_type| *service_type != "LoadBalancer") else { return };
     for path in [
         "network_profile.load_balancer_source_ranges",
@@ -133,6 +143,10 @@ mod tests {
     #[case::class_without_load_balancer(
         &[("control_plane.service.service_type", "ClusterIP".into()), ("network_profile.load_balancer_class", "x".into())],
         "network_profile.load_balancer_class"
+    )]
+    #[case::ingress_and_gateway(
+        &[("control_plane.ingress.hostname", "a.io".into()), ("control_plane.gateway.hostname", "a.io".into())],
+        "control_plane.gateway"
     )]
     #[case::pods_in_services(&[("network_profile.pod_cidr", "10.96.128.0/17".into())], "network_profile.pod_cidr")]
     #[case::dns_outside(

@@ -1,8 +1,12 @@
 //! `addons`: what Kamaji installs into the tenant. The presence of an addon, even as `{}`, switches it on.
 
-use tfplugin::schema::{Attribute, Empty, Validator, boolean, list_of, number, object, string, string_list};
+use tfplugin::schema::{Attribute, Validator, boolean, number, object, string, string_list};
 
-use super::control_plane::resources;
+use crate::kamaji::network;
+use crate::kubernetes_types::chosen;
+use crate::kubernetes_types::resources::resources;
+use crate::kubernetes_types::scheduling::tolerations;
+use crate::kubernetes_types::security::security_context;
 
 pub(super) fn attribute() -> Attribute {
     object("addons", vec![core_dns(), kube_proxy(), konnectivity()])
@@ -18,18 +22,17 @@ fn image_overrides() -> Vec<Attribute> {
 }
 
 fn core_dns() -> Attribute {
-    object("core_dns", image_overrides())
+    chosen(object("core_dns", image_overrides()))
         .json("coreDNS")
-        .empty(Empty::Presence)
         .doc("CoreDNS. Edits of its configuration in the tenant are overwritten.")
 }
 
 fn kube_proxy() -> Attribute {
-    object("kube_proxy", image_overrides()).json("kubeProxy").empty(Empty::Presence).doc("kube-proxy.")
+    chosen(object("kube_proxy", image_overrides())).json("kubeProxy").doc("kube-proxy.")
 }
 
 fn konnectivity() -> Attribute {
-    object("konnectivity", vec![server(), agent()]).json("konnectivity").empty(Empty::Presence).doc(
+    chosen(object("konnectivity", vec![server(), agent()])).json("konnectivity").doc(
         "Konnectivity: a tunnel from the control plane to nodes that it cannot reach directly. Switching it on or \
              off restarts the control plane pods.",
     )
@@ -39,20 +42,32 @@ fn server() -> Attribute {
     object(
         "server",
         vec![
-            number("port").json("port").required().rule(Validator::between(1, 65535)).doc(
+            number("port").json("port").required().rule(network::port()).doc(
                 "Port of the konnectivity server (8132 if `server` is left out); with `NodePort` also a node port.",
             ),
             string("image")
                 .json("image")
                 .server_default("\"registry.k8s.io/kas-network-proxy/proxy-server\"")
                 .doc("Image without tag."),
-            string("version").json("version").doc("Tag of the image. Kamaji derives it from the tenant's version."),
-            resources(),
+            version(),
+            resources("resources").json("resources").doc("Resources of the container."),
             string_list("extra_args").json("extraArgs").doc("More arguments; Kamaji's own win."),
-            security_context(),
+            security_context("security_context")
+                .json("securityContext")
+                .since("26.6.4-edge")
+                .doc("Security context of the container."),
         ],
     )
     .json("server")
+    .former_default(
+        "{\"image\":\"registry.k8s.io/kas-network-proxy/proxy-server\",\"port\":8132,\"version\":\"v0.0.32\"}",
+        "edge-24.7.1",
+    )
+    .former_default(
+        "{\"image\":\"registry.k8s.io/kas-network-proxy/proxy-server\",\"port\":8132,\"version\":\"v0.28.6\"}",
+        "edge-25.9.3",
+    )
+    .server_default_since("edge-25.9.3", "{\"image\":\"registry.k8s.io/kas-network-proxy/proxy-server\",\"port\":8132}")
     .doc("The server beside the API server. A change restarts the control plane pods.")
 }
 
@@ -64,7 +79,7 @@ fn agent() -> Attribute {
                 .json("image")
                 .server_default("\"registry.k8s.io/kas-network-proxy/proxy-agent\"")
                 .doc("Image without tag."),
-            string("version").json("version").doc("Tag of the image. Kamaji derives it from the tenant's version."),
+            version(),
             string("mode")
                 .json("mode")
                 .since("edge-25.7.3")
@@ -81,90 +96,36 @@ fn agent() -> Attribute {
                 .since("edge-25.8.2")
                 .server_default("false")
                 .doc("Whether the agent uses the network of its node."),
-            list_of(
-                "tolerations",
-                vec![
-                    string("effect").json("effect").doc("Taint effect; all if left out."),
-                    string("key").json("key").doc("Taint key; all if left out."),
-                    string("operator").json("operator").doc("`Equal` or `Exists`."),
-                    number("toleration_seconds")
-                        .json("tolerationSeconds")
-                        .doc("Seconds for which a `NoExecute` taint is tolerated."),
-                    string("value").json("value").doc("Taint value."),
-                ],
-            )
-            .json("tolerations")
-            .doc("Taints that the agent tolerates; `CriticalAddonsOnly` by default."),
+            tolerations()
+                .server_default("[{\"key\":\"CriticalAddonsOnly\",\"operator\":\"Exists\"}]")
+                .doc("Taints that the agent tolerates."),
             string_list("extra_args").json("extraArgs").doc("More arguments; they win over Kamaji's own."),
         ],
     )
     .json("agent")
-    .doc("The agent in the tenant.")
+    .former_default(
+        "{\"image\":\"registry.k8s.io/kas-network-proxy/proxy-agent\",\"version\":\"v0.0.32\"}",
+        "edge-24.7.1",
+    )
+    .former_default(
+        "{\"image\":\"registry.k8s.io/kas-network-proxy/proxy-agent\",\"version\":\"v0.28.6\"}",
+        "edge-25.7.3",
+    )
+    .former_default(
+        "{\"image\":\"registry.k8s.io/kas-network-proxy/proxy-agent\",\"mode\":\"DaemonSet\",\"version\":\"v0.28.6\"}",
+        "edge-25.9.3",
+    )
+    .server_default_since(
+        "edge-25.9.3",
+        "{\"image\":\"registry.k8s.io/kas-network-proxy/proxy-agent\",\"mode\":\"DaemonSet\"}",
+    )
+    .doc("The agent in the tenant. A change does not restart the control plane.")
 }
 
-/// `core/v1 SecurityContext` of a container.
-fn security_context() -> Attribute {
-    let profile = |name: &'static str, key, doc| {
-        object(
-            name,
-            vec![
-                string("type").json("type").required().doc("`RuntimeDefault`, `Unconfined` or `Localhost`."),
-                string("localhost_profile").json("localhostProfile").doc("Profile on the node, for `Localhost`."),
-            ],
-        )
-        .json(key)
-        .doc(doc)
-    };
-    object(
-        "security_context",
-        vec![
-            boolean("allow_privilege_escalation")
-                .json("allowPrivilegeEscalation")
-                .doc("Whether privileges can be gained."),
-            profile("app_armor_profile", "appArmorProfile", "AppArmor profile."),
-            object(
-                "capabilities",
-                vec![
-                    string_list("add").json("add").doc("Capabilities to add."),
-                    string_list("drop").json("drop").doc("Capabilities to drop."),
-                ],
-            )
-            .json("capabilities")
-            .doc("Linux capabilities."),
-            boolean("privileged").json("privileged").doc("Whether the container is privileged."),
-            string("proc_mount").json("procMount").doc("Kind of `/proc` mount."),
-            boolean("read_only_root_filesystem").json("readOnlyRootFilesystem").doc("Whether the root is read-only."),
-            number("run_as_group").json("runAsGroup").doc("Group id."),
-            boolean("run_as_non_root").json("runAsNonRoot").doc("Whether the user must not be root."),
-            number("run_as_user").json("runAsUser").doc("User id."),
-            object(
-                "se_linux_options",
-                vec![
-                    string("level").json("level").doc("Level label."),
-                    string("role").json("role").doc("Role label."),
-                    string("type").json("type").doc("Type label."),
-                    string("user").json("user").doc("User label."),
-                ],
-            )
-            .json("seLinuxOptions")
-            .doc("SELinux labels."),
-            profile("seccomp_profile", "seccompProfile", "Seccomp profile."),
-            object(
-                "windows_options",
-                vec![
-                    string("gmsa_credential_spec").json("gmsaCredentialSpec").doc("GMSA credential spec."),
-                    string("gmsa_credential_spec_name")
-                        .json("gmsaCredentialSpecName")
-                        .doc("Name of the GMSA credential spec."),
-                    boolean("host_process").json("hostProcess").doc("Whether it is a host process container."),
-                    string("run_as_user_name").json("runAsUserName").doc("User name."),
-                ],
-            )
-            .json("windowsOptions")
-            .doc("Windows settings."),
-        ],
-    )
-    .json("securityContext")
-    .since("26.6.4-edge")
-    .doc("Security context of the container.")
+fn version() -> Attribute {
+    string("version")
+        .json("version")
+        .former_default("\"v0.0.32\"", "edge-24.7.1")
+        .former_default("\"v0.28.6\"", "edge-25.9.3")
+        .doc("Tag of the image. Kamaji derives it from the tenant's version, before edge-25.9.3 it had a fixed one.")
 }

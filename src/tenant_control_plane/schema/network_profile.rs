@@ -62,13 +62,15 @@ pub(super) fn attribute() -> Attribute {
                 .doc("Networks of the tenant's pods: one, or one IPv4 and one IPv6."),
             string_list("dns_service_ips")
                 .json("dnsServiceIPs")
-                .former_defaults(&["[\"10.96.0.10\"]"])
+                .former_default("[\"10.96.0.10\"]", "edge-24.12.1")
                 .replace("the DNS address is built into the tenant's kubelets")
+                .rule(Validator::at_most(8))
                 .rule(Validator::each(network::ip_address()))
                 .doc("Addresses of the tenant's DNS service, inside the service networks."),
             string_list("load_balancer_source_ranges")
                 .json("loadBalancerSourceRanges")
                 .since("edge-24.12.1")
+                .rule(Validator::at_most(16))
                 .rule(Validator::each(network::cidr()))
                 .doc("Networks that may reach the load balancer. Only with `service_type = \"LoadBalancer\"`."),
             string("load_balancer_class")

@@ -1,9 +1,8 @@
 //! The documentation page of an object, from its schema, in the layout of the Terraform Registry.
 
-use std::fmt::Write as _;
+mod attributes;
 
-use super::{Attribute, Kind, Mode, ObjectKind, OnChange, Schema};
-use crate::value::Type;
+use super::{ObjectKind, Schema};
 
 /// The page of an object, as Markdown with front matter.
 ///
@@ -39,8 +38,7 @@ pub fn page(
         section(&mut page, extra.trim());
     }
     section(&mut page, "## Schema");
-    groups(&mut page, &schema.attributes, "", "### ", "");
-    nested_sections(&mut page, &schema.attributes, "");
+    attributes::write(&mut page, &schema.attributes);
     if let Some(id) = import {
         section(&mut page, "## Import");
         let block = format!("import {{\n  to = {type_name}.example\n  id = {id:?}\n}}");
@@ -85,138 +83,15 @@ fn code(language: &str, text: &str) -> String {
     format!("```{language}\n{}\n```", text.trim())
 }
 
-/// The attributes of one level, split by who gives the value. `before` and `after` stand around each group's title.
-fn groups(page: &mut String, attributes: &[Attribute], parent: &str, before: &str, after: &str) {
-    let of = |wanted: &[Mode]| -> Vec<&Attribute> {
-        sorted(attributes).into_iter().filter(|attribute| wanted.contains(&attribute.mode)).collect()
-    };
-    for (title, members) in [
-        ("Required", of(&[Mode::Required])),
-        ("Optional", of(&[Mode::Optional, Mode::OptionalComputed])),
-        ("Read-Only", of(&[Mode::Computed])),
-    ] {
-        if !members.is_empty() {
-            let lines = members.into_iter().map(|attribute| line(attribute, parent)).collect::<Vec<_>>();
-            section(page, &format!("{before}{title}{after}\n\n{}", lines.join("\n")));
-        }
-    }
-}
-
-/// A section for each attribute with attributes of its own, a parent before its children.
-fn nested_sections(page: &mut String, attributes: &[Attribute], parent: &str) {
-    for attribute in sorted(attributes) {
-        if !attribute.nested().is_empty() {
-            let path = join(parent, attribute.name);
-            let anchor = anchor(&path);
-            section(page, &format!("<a id=\"{anchor}\"></a>\n### Nested Schema for `{path}`"));
-            groups(page, attribute.nested(), &path, "", ":");
-            nested_sections(page, attribute.nested(), &path);
-        }
-    }
-}
-
-fn sorted(attributes: &[Attribute]) -> Vec<&Attribute> {
-    let mut sorted: Vec<&Attribute> = attributes.iter().collect();
-    sorted.sort_by_key(|attribute| attribute.name);
-    sorted
-}
-
-fn join(parent: &str, name: &str) -> String {
-    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
-}
-
-fn anchor(path: &str) -> String {
-    format!("nestedatt--{}", path.replace('.', "--"))
-}
-
-fn line(attribute: &Attribute, parent: &str) -> String {
-    let mut traits = type_words(attribute);
-    if attribute.sensitive {
-        traits.push_str(", Sensitive");
-    }
-    if attribute.write_only {
-        traits.push_str(", Write-only");
-    }
-    if attribute.deprecated.is_some() {
-        traits.push_str(", Deprecated");
-    }
-    let mut line = format!("- `{}` ({traits})", attribute.name);
-    for sentence in sentences(attribute) {
-        // Continuation lines belong to the list item.
-        let _ = write!(line, " {}", sentence.replace('\n', "\n  ").replace("\n  \n", "\n\n"));
-    }
-    if !attribute.nested().is_empty() {
-        let _ = write!(line, " (see [below for nested schema](#{}))", anchor(&join(parent, attribute.name)));
-    }
-    line
-}
-
-/// The description and what follows from the table.
-fn sentences(attribute: &Attribute) -> Vec<String> {
-    let mut sentences = Vec::new();
-    if !attribute.description.trim().is_empty() {
-        sentences.push(sentence(attribute.description.trim()));
-    }
-    for validator in &attribute.validators {
-        sentences.push(sentence(&match validator.rule.strip_prefix("each ") {
-            Some(rule) => format!("Each element must be {rule}"),
-            None => format!("Must be {}", validator.rule),
-        }));
-    }
-    if let Some(default) = attribute.default {
-        sentences.push(format!("Default: `{default}`."));
-    }
-    let api = attribute.api.as_ref();
-    if let Some(default) = api.and_then(|api| api.server_default) {
-        sentences.push(format!("Server default: `{default}`."));
-    }
-    if let Some(release) = api.and_then(|api| api.since) {
-        sentences.push(format!("Since {release}."));
-    }
-    if let OnChange::Replace(reason) = attribute.on_change {
-        sentences.push(sentence(&format!("Changing it makes a new object: {reason}")));
-    }
-    if let Some(why) = attribute.deprecated {
-        sentences.push(sentence(&format!("**Deprecated:** {why}")));
-    }
-    sentences
-}
-
-fn sentence(text: &str) -> String {
-    if text.ends_with(['.', '!', '?', ':']) { text.to_owned() } else { format!("{text}.") }
-}
-
-fn type_words(attribute: &Attribute) -> String {
-    match &attribute.kind {
-        Kind::Value(ty) => plain_type_words(ty),
-        Kind::Object(_) => "Attributes".to_owned(),
-        Kind::ListOf(_) => "Attributes List".to_owned(),
-        Kind::SetOf(_) => "Attributes Set".to_owned(),
-        Kind::MapOf(_) => "Attributes Map".to_owned(),
-    }
-}
-
-fn plain_type_words(ty: &Type) -> String {
-    match ty {
-        Type::String => "String".to_owned(),
-        Type::Number => "Number".to_owned(),
-        Type::Bool => "Boolean".to_owned(),
-        Type::Dynamic => "Dynamic".to_owned(),
-        Type::List(element) => format!("List of {}", plain_type_words(element)),
-        Type::Set(element) => format!("Set of {}", plain_type_words(element)),
-        Type::Map(element) => format!("Map of {}", plain_type_words(element)),
-        Type::Object(_) => "Object".to_owned(),
-        Type::Tuple(_) => "Tuple".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
     use rstest::rstest;
 
     use super::*;
-    use crate::schema::{RecomputedBy, Validator, boolean, list_of, number, object, string, string_list, string_map};
+    use crate::schema::{
+        Attribute, RecomputedBy, Validator, boolean, list_of, number, object, string, string_list, string_map,
+    };
 
     fn garden() -> Schema {
         let bed = vec![
@@ -339,6 +214,49 @@ mod tests {
         ```shell
         terraform import park_garden.example 'town/garden'
         ```
+        "##);
+    }
+
+    #[test]
+    fn what_is_the_same_in_several_places_is_said_once() {
+        let paint = |name| object(name, vec![string("colour").doc("Colour.")]).doc("Paint.");
+        let with = |name| object(name, vec![paint("inside"), paint("outside")]).doc("Walls.");
+        let attributes =
+            vec![with("house"), with("shed"), paint("gate"), object("fence", vec![number("colour").doc("Colour.")])];
+        let schema = Schema { version: 0, description: "A thing.", attributes };
+        let page = page(ObjectKind::Resource, "park_garden", &schema, &[], None, None);
+        let (_, page) = page.split_once("### Optional").expect("attributes");
+        assert_snapshot!(page.trim(), @r##"
+        - `fence` (Attributes) (see [below for nested schema](#nestedatt--fence))
+        - `gate` (Attributes) Paint. (see [below for nested schema](#nestedatt--gate))
+        - `house` (Attributes) Walls. (see [below for nested schema](#nestedatt--house))
+        - `shed` (Attributes) Walls. (see [below for nested schema](#nestedatt--house))
+
+        <a id="nestedatt--fence"></a>
+        ### Nested Schema for `fence`
+
+        Optional:
+
+        - `colour` (Number) Colour.
+
+        <a id="nestedatt--gate"></a>
+        ### Nested Schema for `gate`
+
+        The same for `house.inside`, `house.outside`.
+
+        Optional:
+
+        - `colour` (String) Colour.
+
+        <a id="nestedatt--house"></a>
+        ### Nested Schema for `house`
+
+        The same for `shed`.
+
+        Optional:
+
+        - `inside` (Attributes) Paint. (see [below for nested schema](#nestedatt--gate))
+        - `outside` (Attributes) Paint. (see [below for nested schema](#nestedatt--gate))
         "##);
     }
 

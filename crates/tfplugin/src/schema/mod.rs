@@ -4,6 +4,7 @@
 //! configuration checks ([`validate`]), the planning rules ([`crate::plan`]), the mapping to the JSON of the remote
 //! API (`json`, `empty`) and the documentation page ([`docs`]). Nothing else lists the fields of an object.
 
+mod api;
 pub mod check;
 pub mod docs;
 pub mod validate;
@@ -12,6 +13,7 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 
+pub use api::{Api, Empty, Form, Merge, ServerDefault};
 pub use validator::{Check, Problem, Validator};
 
 use crate::path::Path;
@@ -63,17 +65,6 @@ pub enum RecomputedBy {
     Change(&'static [&'static str]),
 }
 
-/// What an empty object, list or map means to the remote API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Empty {
-    /// The same as absent: it is not sent, and `{}` from the API reads as null.
-    Absent,
-    /// Its presence switches something on: sent as written, read as it is.
-    Presence,
-    /// The API needs it: sent even if the user wrote nothing.
-    Always,
-}
-
 /// The one spelling of a known value that the remote API keeps as it is (`1.30.0` becomes `v1.30.0`). Two values with
 /// the same canonical form mean the same.
 pub type Canonical = fn(&Value) -> Value;
@@ -91,21 +82,6 @@ pub enum Kind {
     SetOf(Vec<Attribute>),
     /// `{ key = { … } }`
     MapOf(Vec<Attribute>),
-}
-
-/// How an attribute appears in the JSON of the remote API.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Api {
-    /// The key, or a path of keys with dots when the attribute lies deeper than its place in the configuration.
-    pub key: &'static str,
-    /// The default that the server fills in, as JSON.
-    pub server_default: Option<&'static str>,
-    /// Defaults of older releases of the API, as JSON.
-    pub former_defaults: &'static [&'static str],
-    /// What an empty value means.
-    pub empty: Empty,
-    /// The first release of the API that knows the field; [`None`] for the oldest one supported.
-    pub since: Option<&'static str>,
 }
 
 /// One attribute of an object: everything that is known about it.
@@ -223,56 +199,14 @@ impl Attribute {
 
     /// True if two values of this attribute mean the same. Null and unknown mean only themselves.
     pub fn means_the_same(&self, one: &Value, other: &Value) -> bool {
-        one == other
-            || (one.is_set()
-                && other.is_set()
-                && self.canonical.is_some_and(|canonical| canonical(one) == canonical(other)))
-    }
-
-    /// Its key (or path of keys with dots) in the JSON of the remote API.
-    #[must_use]
-    pub fn json(mut self, key: &'static str) -> Self {
-        self.api_mut().key = key;
-        self
-    }
-
-    /// The default that the server fills in, as JSON.
-    #[must_use]
-    pub fn server_default(mut self, default: &'static str) -> Self {
-        self.api_mut().server_default = Some(default);
-        self
-    }
-
-    /// Defaults of older releases of the API, as JSON.
-    #[must_use]
-    pub fn former_defaults(mut self, defaults: &'static [&'static str]) -> Self {
-        self.api_mut().former_defaults = defaults;
-        self
-    }
-
-    /// What an empty value means to the remote API.
-    #[must_use]
-    pub fn empty(mut self, empty: Empty) -> Self {
-        self.api_mut().empty = empty;
-        self
-    }
-
-    /// The first release of the remote API that knows it.
-    #[must_use]
-    pub fn since(mut self, release: &'static str) -> Self {
-        self.api_mut().since = Some(release);
-        self
-    }
-
-    fn api_mut(&mut self) -> &mut Api {
-        let key = self.name;
-        self.api.get_or_insert(Api {
-            key,
-            server_default: None,
-            former_defaults: &[],
-            empty: Empty::Absent,
-            since: None,
-        })
+        if one == other {
+            return true;
+        }
+        if !one.is_set() || !other.is_set() {
+            return false;
+        }
+        let (one, other) = (self.to_canonical(one), self.to_canonical(other));
+        one == other || (self.merge() == Merge::Set && unordered(&one) == unordered(&other))
     }
 
     /// The attributes inside; empty for plain types.
@@ -323,6 +257,11 @@ pub fn number(name: &'static str) -> Attribute {
 /// `name = true`
 pub fn boolean(name: &'static str) -> Attribute {
     Attribute::new(name, Kind::Value(Type::Bool))
+}
+
+/// `name = [1]`
+pub fn number_list(name: &'static str) -> Attribute {
+    Attribute::new(name, Kind::Value(Type::list(Type::Number)))
 }
 
 /// `name = ["text"]`
@@ -381,6 +320,11 @@ impl Schema {
     pub fn at(&self, path: &Path) -> Option<&Attribute> {
         self.attribute(&path.attributes())
     }
+}
+
+/// A list without its order.
+fn unordered(value: &Value) -> Value {
+    Value::Set(value.as_list().unwrap_or_default().to_vec())
 }
 
 fn find<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {

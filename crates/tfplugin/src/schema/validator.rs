@@ -31,6 +31,7 @@ pub struct Validator {
     /// The rule in words that complete "must be …", for messages and the documentation: "one of `a`, `b`".
     pub rule: String,
     scope: Scope,
+    allowed: Option<&'static [&'static str]>,
 }
 
 #[derive(Clone)]
@@ -42,7 +43,7 @@ enum Scope {
 impl Validator {
     /// A rule from its words and its check.
     pub fn new(rule: impl Into<String>, check: impl Fn(&Value) -> Result<(), Problem> + Send + Sync + 'static) -> Self {
-        Self { rule: rule.into(), scope: Scope::Value(Arc::new(check)) }
+        Self { rule: rule.into(), scope: Scope::Value(Arc::new(check)), allowed: None }
     }
 
     /// One of some strings.
@@ -50,9 +51,41 @@ impl Validator {
         let list = allowed.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
         let rule = format!("one of {list}");
         let wanted = rule.replace('`', "\"");
-        Self::new(rule, move |value| match value.as_str() {
+        let rule = Self::new(rule, move |value| match value.as_str() {
             Some(text) if !allowed.contains(&text) => {
                 Err(Problem::new("Value not allowed", format!("{text:?} is not {wanted}.")))
+            }
+            _ => Ok(()),
+        });
+        Self { allowed: Some(allowed), ..rule }
+    }
+
+    /// The strings that the rule (or the rule for each element) allows, if it is [`Validator::one_of`].
+    pub fn allowed(&self) -> Option<&'static [&'static str]> {
+        match &self.scope {
+            Scope::Value(_) => self.allowed,
+            Scope::Elements(rule) => rule.allowed(),
+        }
+    }
+
+    /// A whole number of 64 bits.
+    pub fn whole() -> Self {
+        Self::new("a whole number", |value| match value.as_i64() {
+            Some(_) => Ok(()),
+            None => Err(Problem::new("Not a whole number", "A whole number is wanted.")),
+        })
+    }
+
+    /// A whole number from a bound on; at most what 32 bits hold.
+    pub fn at_least(low: i64) -> Self {
+        Self { rule: format!("a whole number, at least {low}"), ..Self::between(low, i64::from(i32::MAX)) }
+    }
+
+    /// At most so many elements.
+    pub fn at_most(count: usize) -> Self {
+        Self::new(format!("at most {count} entries"), move |value| match value.as_list() {
+            Some(items) if items.len() > count => {
+                Err(Problem::new("Too many entries", format!("{} entries are more than {count}.", items.len())))
             }
             _ => Ok(()),
         })
@@ -71,7 +104,7 @@ impl Validator {
 
     /// Applies a rule to each known, non-null element of a list, set or map.
     pub fn each(rule: Self) -> Self {
-        Self { rule: format!("each {}", rule.rule), scope: Scope::Elements(Box::new(rule)) }
+        Self { rule: format!("each {}", rule.rule), scope: Scope::Elements(Box::new(rule)), allowed: None }
     }
 
     /// Applies the rule; the first problem.
@@ -113,6 +146,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::value::Number;
 
     fn at(rule: &Validator, value: &Value) -> Vec<String> {
         let problems = rule.problems(value, &Path::of("a"));
@@ -124,9 +158,21 @@ mod tests {
     #[case::not_allowed(Validator::one_of(&["x", "y"]), "z".into(), &["a: \"z\" is not one of \"x\", \"y\"."])]
     #[case::low(Validator::between(1, 3), 1.into(), &[])]
     #[case::high(Validator::between(1, 3), 4.into(), &["a: 4 is not between 1 and 3."])]
+    #[case::whole(Validator::whole(), i64::MIN.into(), &[])]
+    #[case::fraction(Validator::whole(), Value::Number(Number::Float(1.5)), &["a: A whole number is wanted."])]
+    #[case::least(Validator::at_least(1), 0.into(), &["a: 0 is not between 1 and 2147483647."])]
+    #[case::most(Validator::at_most(1), Value::strings(["x", "y"]), &["a: 2 entries are more than 1."])]
     fn a_rule_reports_the_value(#[case] rule: Validator, #[case] value: Value, #[case] expected: &[&str]) {
         assert_eq!(at(&rule, &value), expected);
         assert_eq!(rule.check(&value).is_ok(), expected.is_empty());
+    }
+
+    #[test]
+    fn the_allowed_strings_can_be_read_back() {
+        let rule = Validator::one_of(&["x"]);
+        assert_eq!(rule.allowed(), Some(["x"].as_slice()));
+        assert_eq!(Validator::each(rule).allowed(), Some(["x"].as_slice()));
+        assert_eq!(Validator::whole().allowed(), None);
     }
 
     #[rstest]
