@@ -34,7 +34,7 @@ impl<M: Managed> ManagedResource<M> {
         let mut scene = self.scene(cx, state, "read")?;
         scene.operation = scene.operation.patience(PATIENCE);
         let doing = format!("read {}", scene.object);
-        let found = scene.cluster.get(&scene.operation, &scene.object).await;
+        let found = scene.cluster.get_shared(&scene.operation, &scene.object).await;
         let found = found.map_err(|error| Diagnostics::from(error.to_refresh_diagnostic(&doing)))?;
         let gone = |private| ReadResponse { state: Value::Null, private, diagnostics: Diagnostics::new() };
         let Some(object) = found else { return Ok(gone(private)) };

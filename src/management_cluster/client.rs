@@ -16,6 +16,7 @@ use super::error::{ApiError, chain};
 use super::exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 use super::kind::{Kind, ObjectRef};
 use super::operation::Operation;
+use super::shared::Shared;
 use super::transport::{Answer, Call, auth_failure};
 
 /// Requests in flight. HTTP/1.1 needs a connection for each; the API server's own fairness does the rest.
@@ -34,6 +35,7 @@ struct Inner {
     config: Option<kube::Config>,
     client: OnceCell<Result<kube::Client, ApiError>>,
     in_flight: Semaphore,
+    shared: Shared,
 }
 
 impl ManagementCluster {
@@ -52,7 +54,13 @@ impl ManagementCluster {
     }
 
     fn with(host: String, config: Option<kube::Config>, client: OnceCell<Result<kube::Client, ApiError>>) -> Self {
-        Self(Arc::new(Inner { host, config, client, in_flight: Semaphore::new(MAX_IN_FLIGHT) }))
+        let (in_flight, shared) = (Semaphore::new(MAX_IN_FLIGHT), Shared::default());
+        Self(Arc::new(Inner { host, config, client, in_flight, shared }))
+    }
+
+    /// What its reads share.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
     }
 
     /// `host:port` of the API server, for messages.
@@ -315,7 +323,7 @@ fn collection(object: &ObjectRef) -> Result<Request, ApiError> {
 }
 
 /// A namespace goes into the path as it is. What is no DNS label names no namespace.
-fn checked(namespace: Option<&str>) -> Result<Option<&str>, ApiError> {
+pub(super) fn checked(namespace: Option<&str>) -> Result<Option<&str>, ApiError> {
     match namespace {
         Some(name) if name.is_empty() || !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) => {
             Err(ApiError::NamespaceMissing { name: name.to_owned() })
@@ -357,15 +365,18 @@ fn written(answer: &Answer) -> Result<Written, ApiError> {
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ApiError> {
-    serde_json::from_slice(&answer.body).map_err(|error| {
-        // The category and place, never the content: it may be a Secret.
-        let place = format!("{:?} at line {} column {}", error.classify(), error.line(), error.column());
-        let message = format!("the body is not the JSON that was expected ({place}). Is this a Kubernetes API server?");
-        ApiError::Other { status: 200, message }
-    })
+    serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))
 }
 
-fn unsendable(error: impl std::fmt::Display) -> ApiError {
+/// The error for a body that is not what was expected.
+pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
+    // The category and place, never the content: it may be a Secret.
+    let place = format!("{:?} at line {} column {}", error.classify(), error.line(), error.column());
+    let message = format!("the body is not the JSON that was expected ({place}). Is this a Kubernetes API server?");
+    ApiError::Other { status: 200, message }
+}
+
+pub(super) fn unsendable(error: impl std::fmt::Display) -> ApiError {
     ApiError::Other { status: 0, message: format!("the request cannot be sent: {error}") }
 }
 

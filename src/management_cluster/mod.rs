@@ -18,6 +18,7 @@ pub mod proxy;
 mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod shared;
 mod transport;
 pub mod watch;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{HeaderMap, RETRY_AFTER, WARNING};
 use http_body_util::BodyExt as _;
 use kube::client::{AuthError, Body};
@@ -31,7 +32,7 @@ pub(super) struct Call {
 /// A successful answer.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     /// `Warning` headers of the API server.
     pub(super) warnings: Vec<String>,
 }
@@ -56,6 +57,9 @@ impl ManagementCluster {
         let mut last: Option<ApiError> = None;
         // The failure of an attempt that may have been carried out. A later one that certainly was not changes nothing.
         let mut doubt: Option<ApiError> = None;
+        if !changes_nothing(call) {
+            self.touched(&call.asked);
+        }
         loop {
             let remaining = operation.remaining();
             let over = || ApiError::DeadlineExceeded { last: doubt.clone().or_else(|| last.clone()).map(Box::new) };
@@ -138,7 +142,7 @@ impl ManagementCluster {
         let status = head.status.as_u16();
         tracing::debug!(%method, path, status, ms, "request");
         let body = match body.collect().await {
-            Ok(body) => body.to_bytes().to_vec(),
+            Ok(body) => body.to_bytes(),
             Err(error) => {
                 let cause = format!("the answer broke off: {}", chain(&error));
                 let host = self.host().to_owned();
