@@ -8,13 +8,15 @@ use crate::kamaji::{names, network};
 use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, not_empty, timeouts};
 
 /// The schema.
-pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
-    version: 0,
-    description: "A datastore: the etcd, PostgreSQL, MySQL or NATS in which Kamaji keeps the data of tenants. It is \
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema::new(
+        0,
+        "A datastore: the etcd, PostgreSQL, MySQL or NATS in which Kamaji keeps the data of tenants. It is \
                   cluster-wide. Credentials are references to Secrets of the management cluster; no secret is in the \
                   state.\n\nKamaji accepts a datastore without connecting to it: a wrong endpoint or credential shows \
                   only at the first tenant.",
-    attributes: attributes(),
+        attributes(),
+    )
 });
 
 fn attributes() -> Vec<Attribute> {

@@ -8,15 +8,17 @@ use crate::tenant_cluster::kubeconfig::User;
 use crate::tenant_cluster::reference;
 
 /// The schema.
-pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
-    version: 0,
-    description: "The admin kubeconfig of a tenant, for providers that work inside the tenant. Nothing of it is stored in \
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema::new(
+        0,
+        "The admin kubeconfig of a tenant, for providers that work inside the tenant. Nothing of it is stored in \
                   the plan or the state.\n\nIt is read anew in every plan and apply, so it is never outdated. With a \
                   control plane of the same configuration refer to its `id`: until the control plane exists the id is \
                   unknown, and Terraform puts off everything that depends on it.\n\nWhile the control plane is being \
                   deleted and its kubeconfig is gone already, the results are null, with a warning, so that a destroy \
                   can be repeated.",
-    attributes: attributes(),
+        attributes(),
+    )
 });
 
 /// The attributes that are read.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use tfplugin::Value;
 
-use super::mapping::{at, cleared, put, to_api};
+use super::mapping::{cleared, put, to_api, within};
 use super::memory::{Memory, NONCE};
 use super::{Managed, ManagedResource};
 
@@ -21,13 +21,13 @@ impl<M: Managed> ManagedResource<M> {
         let mut manifest = to_api(&self.managed.schema().attributes, value);
         let mut kept = Vec::new();
         for path in self.managed.kept() {
-            let configured = !at(&Json::Object(manifest.clone()), path).is_null();
+            let configured = !within(&manifest, path).is_null();
             if let Some(applied) = memory.applied_at(path).filter(|_| !configured) {
                 put(&mut manifest, path, applied.clone());
                 kept.push(*path);
             }
         }
-        cleared(&self.managed.schema().attributes, &Json::Object(memory.applied.clone()), &mut manifest);
+        cleared(&self.managed.schema().attributes, &memory.applied, &mut manifest);
         if !memory.nonce.is_empty() {
             annotate(&mut manifest, NONCE, &memory.nonce);
         }

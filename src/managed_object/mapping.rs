@@ -27,6 +27,14 @@ pub fn at<'a>(json: &'a Json, dotted: &str) -> &'a Json {
     dotted.split('.').try_fold(json, |json, key| json.get(key)).unwrap_or(&NULL)
 }
 
+/// The JSON at a path of keys with dots inside an object; null if it leads nowhere.
+pub fn within<'a>(object: &'a Map<String, Json>, dotted: &str) -> &'a Json {
+    static NULL: Json = Json::Null;
+    let (first, rest) = dotted.split_once('.').map_or((dotted, None), |(first, rest)| (first, Some(rest)));
+    let found = object.get(first).unwrap_or(&NULL);
+    rest.map_or(found, |rest| at(found, rest))
+}
+
 /// Puts JSON at a path of keys with dots, making the objects on the way.
 pub fn put(object: &mut Map<String, Json>, dotted: &str, json: Json) {
     match dotted.split_once('.') {

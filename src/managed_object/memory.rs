@@ -41,9 +41,7 @@ pub const NONCE: &str = "terraform.kamaji.clastix.io/create";
 impl Memory {
     /// What was applied at a path of keys with dots.
     pub fn applied_at(&self, dotted: &str) -> Option<&Json> {
-        let (first, rest) = dotted.split_once('.').unwrap_or((dotted, ""));
-        let json = self.applied.get(first)?;
-        let found = if rest.is_empty() { json } else { super::mapping::at(json, rest) };
+        let found = super::mapping::within(&self.applied, dotted);
         (!found.is_null()).then_some(found)
     }
 }

@@ -9,13 +9,12 @@ use crate::kamaji::names;
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-    Schema {
-    version: 0,
-    description: "Manages hosted Kubernetes control planes with [Kamaji](https://kamaji.clastix.io).\n\nThe provider \
+    Schema::new(0,
+    "Manages hosted Kubernetes control planes with [Kamaji](https://kamaji.clastix.io).\n\nThe provider \
                   talks to the API of the management cluster, in which Kamaji runs. The cluster must be named: by a \
                   kubeconfig (`config_path` or `kubeconfig`), by `host` and credentials, by `in_cluster`, or by the \
                   environment variables of the hashicorp/kubernetes provider. Nothing is guessed.",
-    attributes: vec![
+    vec![
         string("config_path").doc(
             "Path of a kubeconfig; `~` is the home directory, a relative path starts where Terraform runs. Environment: \
              `KUBE_CONFIG_PATH`, or `KUBE_CONFIG_PATHS` for several that are merged as kubectl merges `$KUBECONFIG`. \
@@ -71,6 +70,5 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
             "Whether plans are made without asking the management cluster: the state is shown as it was at the last \
              refresh, and an apply fails.",
         ),
-    ],
-}
+    ],)
 });

@@ -19,13 +19,15 @@ use crate::kamaji::names;
 use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, timeouts};
 
 /// The schema.
-pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
-    version: 0,
-    description: "A tenant control plane: a Kubernetes API server, controller manager and scheduler that Kamaji runs as \
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema::new(
+        0,
+        "A tenant control plane: a Kubernetes API server, controller manager and scheduler that Kamaji runs as \
                   pods in the management cluster.\n\nThe apply returns when the level of `wait_for` is reached. \
                   Attributes that are left out stay under the control of Kamaji and of whoever else manages the \
                   object; what is in force is shown in `effective`.",
-    attributes: attributes(),
+        attributes(),
+    )
 });
 
 fn attributes() -> Vec<Attribute> {
@@ -235,6 +237,7 @@ mod tests {
     use tfplugin::Value;
 
     use super::*;
+    use crate::managed_object::mapping::{cleared, to_api};
 
     #[test]
     fn core_accepts_the_schema() {
@@ -242,6 +245,25 @@ mod tests {
             tfplugin::schema::check::check(tfplugin::schema::ObjectKind::Resource, &SCHEMA),
             Vec::<String>::new()
         );
+    }
+
+    /// Terraform asks for it at each start, and keeps it in memory.
+    #[test]
+    fn the_schema_stays_small_on_the_wire() {
+        use prost::Message as _;
+        let bytes = tfplugin::schema::wire::schema_to_proto(&SCHEMA).encoded_len();
+        assert!(bytes < 150_000, "{bytes} bytes");
+    }
+
+    /// Kamaji goes on with the old flags while `extraArgs` is absent.
+    #[test]
+    fn arguments_that_are_left_out_are_cleared() {
+        use serde_json::{Value as Json, json};
+        let applied = json!({"spec": {"controlPlane": {"deployment": {"extraArgs": {"apiServer": ["--v=2"]}}}}});
+        let mut manifest = to_api(&SCHEMA.attributes, &SCHEMA.null_object());
+        cleared(&SCHEMA.attributes, applied.as_object().expect("an object"), &mut manifest);
+        let cleared: &Json = &manifest["spec"]["controlPlane"]["deployment"];
+        assert_eq!(cleared, &json!({"extraArgs": {}}));
     }
 
     #[test]

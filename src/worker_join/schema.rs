@@ -13,9 +13,10 @@ use crate::tenant_cluster::reference;
 pub const TTL: &str = "24h";
 
 /// The schema.
-pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
-    version: 0,
-    description: "What a machine needs to join a tenant as a worker: a bootstrap token, and user data and a command that \
+pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema::new(
+        0,
+        "What a machine needs to join a tenant as a worker: a bootstrap token, and user data and a command that \
                   use it.\n\nThe create waits until the tenant's API answers from where Terraform runs and takes nodes, \
                   makes a token in the tenant, and renders the outputs. The machines themselves are made with other \
                   resources, for example with `user_data = kamaji_worker_join.pool.user_data.cloud_config`. They bring a \
@@ -29,7 +30,8 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
                   machines take their user data from it. Protect the state, or keep `ttl` short.\n\nA destroy revokes \
                   the token. If the tenant cannot be reached, it fails until the token has expired. Nodes that have \
                   joined are neither drained nor deleted. Import is not possible.",
-    attributes: attributes(),
+        attributes(),
+    )
 });
 
 /// The payloads that hold how a node registers.

@@ -5,7 +5,7 @@ use tfplugin::Value;
 use tfplugin::schema::{Api, Attribute, Empty, Form, Kind, Mode};
 use tfplugin::value::to_json;
 
-use super::{at, is_empty, put};
+use super::{is_empty, put, within};
 
 /// The JSON of what is configured: canonical spellings, no nulls, nothing empty but what has a meaning when empty.
 /// Unknown values are left out.
@@ -72,18 +72,18 @@ fn without_unknown_members(value: &Value) -> Value {
 }
 
 /// Puts an empty object where one was applied whose mere absence would not end what it does ([`Empty::Cleared`]).
-pub fn cleared(attributes: &[Attribute], applied: &Json, manifest: &mut Map<String, Json>) {
+pub fn cleared(attributes: &[Attribute], applied: &Map<String, Json>, manifest: &mut Map<String, Json>) {
     clear(attributes, "", applied, manifest);
 }
 
-fn clear(attributes: &[Attribute], above: &str, applied: &Json, manifest: &mut Map<String, Json>) {
+fn clear(attributes: &[Attribute], above: &str, applied: &Map<String, Json>, manifest: &mut Map<String, Json>) {
     for attribute in attributes {
         let (Some(api), Kind::Object(inner)) = (&attribute.api, &attribute.kind) else { continue };
         let path = if above.is_empty() { api.key.to_owned() } else { format!("{above}.{}", api.key) };
-        if at(applied, &path).is_null() {
+        if within(applied, &path).is_null() {
             continue;
         }
-        if api.empty == Empty::Cleared && at(&Json::Object(manifest.clone()), &path).is_null() {
+        if api.empty == Empty::Cleared && within(manifest, &path).is_null() {
             put(manifest, &path, json!({}));
         }
         clear(inner, &path, applied, manifest);

@@ -101,7 +101,8 @@ fn settings_of_components() -> Vec<Attribute> {
             .empty(Empty::Cleared)
             .doc(
                 "More arguments of the components, `--flag=value` each. kube-apiserver drops those that Kamaji sets \
-                 itself, in silence; kube-controller-manager takes them over Kamaji's; kube-scheduler keeps Kamaji's.",
+                 itself, in silence; kube-controller-manager takes them over Kamaji's; kube-scheduler keeps Kamaji's. \
+                 What is left out later is taken from the components again.",
             ),
         probes(),
         object("container_security_contexts", each(COMPONENTS, security_context))

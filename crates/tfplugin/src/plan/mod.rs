@@ -169,10 +169,10 @@ mod tests {
     }
 
     fn schema() -> Schema {
-        Schema {
-            version: 0,
-            description: "A thing.",
-            attributes: vec![
+        Schema::new(
+            0,
+            "A thing.",
+            vec![
                 string("name").json("name").required().replace("the name is the identity"),
                 string("version").json("version").required().canonical(with_v),
                 number("replicas").json("replicas"),
@@ -184,7 +184,7 @@ mod tests {
                 string("status").computed(RecomputedBy::AnyChange),
                 string("rendered").computed(RecomputedBy::Change(&["wait_for"])),
             ],
-        }
+        )
     }
 
     fn thing(edit: impl FnOnce(&mut Value)) -> Value {

@@ -139,7 +139,7 @@ mod tests {
     use crate::schema::{Validator, list_of, object, string, string_list};
 
     fn schema(attributes: Vec<Attribute>) -> Schema {
-        Schema { version: 0, description: "A thing.", attributes }
+        Schema::new(0, "A thing.", attributes)
     }
 
     fn said(name: &'static str) -> Attribute {
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_object_itself_is_checked() {
-        let broken = Schema { version: -1, description: " ", attributes: Vec::new() };
+        let broken = Schema::new(-1, " ", Vec::new());
         assert_eq!(check(ObjectKind::Resource, &broken), ["version -1 is negative", "the object has no description"]);
     }
 }

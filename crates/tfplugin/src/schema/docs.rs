@@ -99,10 +99,10 @@ mod tests {
             number("rows").doc("How many rows").rule(Validator::between(1, 9)),
             object("soil", vec![number("ph").doc("Acidity.")]).doc("The soil."),
         ];
-        Schema {
-            version: 0,
-            description: "Manages a garden. It takes\na while to grow.\n\nEven longer in winter.",
-            attributes: vec![
+        Schema::new(
+            0,
+            "Manages a garden. It takes\na while to grow.\n\nEven longer in winter.",
+            vec![
                 string("name").required().doc("Name of the garden.").replace("the sign at the gate is carved"),
                 string("kind").doc("Style.").rule(Validator::one_of(&["wild", "formal"])).server_default("\"wild\""),
                 string("season").doc("Season.\n\nWinter is slow.").default("spring").since("edge-25.1.1"),
@@ -114,7 +114,7 @@ mod tests {
                 object("fence", vec![]).doc("`{}` puts one up."),
                 string("id").doc("Id.").computed(RecomputedBy::Nothing),
             ],
-        }
+        )
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
         let with = |name| object(name, vec![paint("inside"), paint("outside")]).doc("Walls.");
         let attributes =
             vec![with("house"), with("shed"), paint("gate"), object("fence", vec![number("colour").doc("Colour.")])];
-        let schema = Schema { version: 0, description: "A thing.", attributes };
+        let schema = Schema::new(0, "A thing.", attributes);
         let page = page(ObjectKind::Resource, "park_garden", &schema, &[], None, None);
         let (_, page) = page.split_once("### Optional").expect("attributes");
         assert_snapshot!(page.trim(), @r##"
@@ -283,7 +283,7 @@ mod tests {
         #[case] heading: &str,
         #[case] grouped: bool,
     ) {
-        let schema = Schema { version: 0, description: "A thing.", attributes: vec![string("a").doc("Said.")] };
+        let schema = Schema::new(0, "A thing.", vec![string("a").doc("Said.")]);
         let page = page(kind, name, &schema, &[], None, None);
         let lines: Vec<&str> = page.lines().collect();
         assert_eq!(lines[1], title);

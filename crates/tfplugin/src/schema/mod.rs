@@ -12,6 +12,7 @@ mod validator;
 pub mod wire;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 pub use api::{Api, Empty, Form, Merge, ServerDefault};
 pub use validator::{Check, Problem, Validator};
@@ -293,12 +294,19 @@ pub struct Schema {
     pub description: &'static str,
     /// Its attributes.
     pub attributes: Vec<Attribute>,
+    /// The type of its values: thousands of allocations for a big table, needed several times in each call.
+    ty: OnceLock<Type>,
 }
 
 impl Schema {
+    /// A schema: the version of the state, the description of the object, its attributes.
+    pub fn new(version: i64, description: &'static str, attributes: Vec<Attribute>) -> Self {
+        Self { version, description, attributes, ty: OnceLock::new() }
+    }
+
     /// The type of its values.
-    pub fn object_type(&self) -> Type {
-        object_type(&self.attributes)
+    pub fn object_type(&self) -> &Type {
+        self.ty.get_or_init(|| object_type(&self.attributes))
     }
 
     /// A value with every attribute null.

@@ -115,10 +115,10 @@ mod tests {
     }
 
     fn schema() -> Schema {
-        Schema {
-            version: 0,
-            description: "A thing.",
-            attributes: vec![
+        Schema::new(
+            0,
+            "A thing.",
+            vec![
                 string("name").required(),
                 string("kind").rule(Validator::one_of(&["a", "b"])),
                 string("id").computed(RecomputedBy::Nothing),
@@ -131,7 +131,7 @@ mod tests {
                 Attribute { write_only: true, ..string("key").rule(Validator::one_of(&["k"])) },
                 object("secret", vec![string("pin").rule(Validator::one_of(&["1"]))]).sensitive(),
             ],
-        }
+        )
     }
 
     fn config(name: &str, value: Value) -> Value {
@@ -204,7 +204,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_in_a_configuration_panics(config in arbitrary::value(&schema().object_type())) {
+        fn nothing_in_a_configuration_panics(config in arbitrary::value(schema().object_type())) {
             let _ = validate(&schema(), &config, false);
         }
     }

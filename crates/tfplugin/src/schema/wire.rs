@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_block_is_there_even_without_attributes() {
-        let wire = schema_to_proto(&Schema { version: 3, description: "A thing.", attributes: Vec::new() });
+        let wire = schema_to_proto(&Schema::new(3, "A thing.", Vec::new()));
         let block = wire.block.expect("a block");
         assert_eq!((wire.version, block.description.as_str(), block.description_kind), (3, "A thing.", 1));
     }
@@ -126,11 +126,11 @@ mod tests {
 
     #[test]
     fn survives_the_wire() {
-        let wire = schema_to_proto(&Schema {
-            version: 0,
-            description: "A thing.",
-            attributes: vec![string("name").required(), object("net", vec![list_of("ports", vec![number("port")])])],
-        });
+        let wire = schema_to_proto(&Schema::new(
+            0,
+            "A thing.",
+            vec![string("name").required(), object("net", vec![list_of("ports", vec![number("port")])])],
+        ));
         assert_eq!(proto::Schema::decode(wire.encode_to_vec().as_slice()), Ok(wire));
     }
 }

@@ -8,7 +8,7 @@ use crate::value::{self, Type, Value};
 
 /// Reads a value of a schema. `what` names it in the error: "configuration", "prior state".
 pub(super) fn read(what: &str, value: Option<&DynamicValue>, schema: &Schema) -> Result<Value, Diagnostics> {
-    read_type(what, value, &schema.object_type())
+    read_type(what, value, schema.object_type())
 }
 
 /// Reads a value that must be an object of the schema.
@@ -37,7 +37,7 @@ pub(super) fn read_type(what: &str, value: Option<&DynamicValue>, ty: &Type) -> 
 pub(super) fn write(value: &Value, schema: &Schema) -> DynamicValue {
     let ty = schema.object_type();
     debug_assert_eq!(ty.stranger(value), None, "the schema has no such attribute");
-    DynamicValue { msgpack: value::encode(value, &ty), json: Vec::new() }
+    DynamicValue { msgpack: value::encode(value, ty), json: Vec::new() }
 }
 
 /// The error for what Terraform sent and nobody can read.
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "the schema has no such attribute")]
     fn a_misspelled_attribute_does_not_pass_unnoticed() {
-        let schema = Schema { version: 0, description: "A thing.", attributes: vec![string("name")] };
+        let schema = Schema::new(0, "A thing.", vec![string("name")]);
         let mut value = schema.null_object();
         value.set("nmae", "a".into());
         write(&value, &schema);

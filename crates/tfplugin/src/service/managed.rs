@@ -68,7 +68,7 @@ pub(super) async fn upgrade_resource_state(
         if request.version < schema.version {
             json = resource.upgrade_state(request.version, json).map_err(&unreadable)?;
         }
-        let state = value::from_json(&json, &schema.object_type()).map_err(|error| unreadable(error.to_string()))?;
+        let state = value::from_json(&json, schema.object_type()).map_err(|error| unreadable(error.to_string()))?;
         if state.is_null() {
             return Err(unreadable("it is null".to_owned()));
         }
