@@ -137,6 +137,16 @@ fn every_attribute_has_a_description_and_every_default_is_on_its_page() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// The Registry shows no page above 500 KB.
+#[test]
+fn every_page_is_small_enough_for_the_registry() {
+    let provider = KamajiProvider::new();
+    for object in objects(&provider) {
+        let length = object.render().len();
+        assert!(length < 250_000, "{}: {length} bytes", object.page);
+    }
+}
+
 #[test]
 fn every_import_command_is_the_one_on_the_page() {
     let provider = KamajiProvider::new();

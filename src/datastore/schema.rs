@@ -110,7 +110,11 @@ fn secret(name: &'static str, key: &'static str, doc: &'static str) -> Attribute
                         .required()
                         .rule(names::dns1123_label())
                         .doc("Namespace of the Secret; there is no default, since a datastore is cluster-wide."),
-                    string("key_path").json("keyPath").required().doc("Key in the Secret's data, not a path."),
+                    string("key_path")
+                        .json("keyPath")
+                        .required()
+                        .rule(Validator::non_empty())
+                        .doc("Key in the Secret's data, not a path."),
                 ],
             )
             .json("secretReference")

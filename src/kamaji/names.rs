@@ -151,6 +151,40 @@ pub fn dns1123_wildcard() -> Validator {
     )
 }
 
+/// The DNS domain of a cluster.
+pub fn cluster_domain() -> Validator {
+    rule(
+        "a DNS name with a dot",
+        "Cluster domain is not valid",
+        |text| text.contains('.') && is_dns1123_subdomain(text),
+        "Use lower-case letters, digits and \"-\" with dots between, like \"cluster.local\".",
+    )
+}
+
+/// The group of an API; the empty one is the core group.
+pub fn api_group() -> Validator {
+    rule(
+        "the name of an API group",
+        "API group is not valid",
+        |text| text.is_empty() || is_dns1123_subdomain(text),
+        "Use a lower-case DNS name like \"gateway.networking.k8s.io\".",
+    )
+}
+
+/// The kind of an object.
+pub fn kind() -> Validator {
+    rule(
+        "the name of a kind",
+        "Kind is not valid",
+        |text| {
+            text.len() <= DNS_LABEL
+                && is_dns1123_label(&text.to_ascii_lowercase())
+                && !text.starts_with(|c: char| c.is_ascii_digit())
+        },
+        "Use letters and digits, with a letter first, like \"Gateway\".",
+    )
+}
+
 /// The name of a DataStore that control planes are to use: Kamaji puts it into a label of their pods.
 pub fn data_store_name() -> Validator {
     rule(
@@ -240,6 +274,20 @@ mod tests {
     #[case("*.a", false)]
     fn a_subdomain_is_labels_with_dots(#[case] name: &str, #[case] good: bool) {
         assert_eq!(is_dns1123_subdomain(name), good);
+    }
+
+    #[rstest]
+    #[case(dns1123_wildcard(), "*.example.com", true)]
+    #[case(dns1123_wildcard(), "a.*.com", false)]
+    #[case(cluster_domain(), "cluster.local", true)]
+    #[case(cluster_domain(), "local", false)]
+    #[case(api_group(), "", true)]
+    #[case(api_group(), "Apps", false)]
+    #[case(kind(), "Gateway", true)]
+    #[case(kind(), "1Gateway", false)]
+    #[case(kind(), "", false)]
+    fn names_of_other_things_have_their_form(#[case] rule: Validator, #[case] name: &str, #[case] good: bool) {
+        assert_eq!(rule.check(&Value::from(name)).is_ok(), good);
     }
 
     #[rstest]

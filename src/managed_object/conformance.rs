@@ -224,7 +224,14 @@ impl Comparison {
             }
             _ => {}
         }
-        let refuses = |number: i64| attribute.validators.iter().any(|rule| rule.check(&number.into()).is_err());
+        self.bounds(attribute, crd, path);
+    }
+
+    /// Bounds and patterns, by what the rules of the table refuse.
+    fn bounds(&mut self, attribute: &Attribute, crd: &Json, path: &str) {
+        let refuses_value = |value: Value| attribute.validators.iter().any(|rule| rule.check(&value).is_err());
+        let refuses = |number: i64| refuses_value(number.into());
+        let refuses_text = |text: String| refuses_value(text.into());
         if let Some(low) = crd["minimum"].as_i64()
             && (refuses(low) || !refuses(low - 1))
         {
@@ -235,15 +242,33 @@ impl Comparison {
         {
             self.wrong(path, format!("is at most {high}, but the table says something else"));
         }
-        if type_of(attribute) == "a number" && !refuses_fractions(attribute) {
+        let half = Value::Number(tfplugin::value::Number::Float(1.5));
+        if type_of(attribute) == "a number" && !refuses_value(half) {
             self.wrong(path, "is a whole number, but the table takes fractions");
         }
+        if crd["minLength"].as_u64().is_some_and(|low| low > 0) && !refuses_text(String::new()) {
+            self.wrong(path, "is not empty, but the table takes empty text");
+        }
+        if let Some(high) = crd["maxLength"].as_u64().and_then(|high| usize::try_from(high).ok())
+            && !refuses_text("a".repeat(high + 1))
+        {
+            self.wrong(path, format!("has at most {high} characters, but the table takes more"));
+        }
+        // No pattern of a definition takes this.
+        if crd["pattern"].is_string() && !refuses_text("!".to_owned()) {
+            self.wrong(path, "has a pattern, but the table takes any text");
+        }
+        if crd["minItems"].as_u64().is_some_and(|low| low > 0) && !refuses_value(Value::List(Vec::new())) {
+            self.wrong(path, "is not empty, but the table takes an empty list");
+        }
+        if let Some(high) = crd["maxItems"].as_u64().and_then(|high| usize::try_from(high).ok()) {
+            let takes = |item: &str, count| !refuses_value(Value::strings(vec![item; count]));
+            let fitting = ["10.0.0.1", "10.0.0.0/16"].into_iter().find(|item| takes(item, 1));
+            if fitting.is_none_or(|item| takes(item, high + 1)) {
+                self.wrong(path, format!("has at most {high} entries, but the table takes more"));
+            }
+        }
     }
-}
-
-fn refuses_fractions(attribute: &Attribute) -> bool {
-    let half = Value::Number(tfplugin::value::Number::Float(1.5));
-    attribute.validators.iter().any(|rule| rule.check(&half).is_err())
 }
 
 fn type_of(attribute: &Attribute) -> String {
@@ -283,6 +308,14 @@ fn leaf_type_of(ty: &Type, form: Form) -> String {
 #[case::other_enum(
     json!({"properties": {"a": {"type": "string", "enum": ["x"]}}}),
     "a: allows None in the table, and Some({\"x\"})"
+)]
+#[case::pattern(
+    json!({"properties": {"a": {"type": "string", "pattern": "^x$"}}}),
+    "a: has a pattern, but the table takes any text"
+)]
+#[case::length(
+    json!({"properties": {"a": {"type": "string", "maxLength": 3}}}),
+    "a: has at most 3 characters, but the table takes more"
 )]
 #[case::fixed(
     json!({"properties": {"a": {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}}),

@@ -7,6 +7,7 @@ use crate::kubernetes_types::chosen;
 use crate::kubernetes_types::resources::resources;
 use crate::kubernetes_types::scheduling::tolerations;
 use crate::kubernetes_types::security::security_context;
+use crate::managed_object::schema::not_empty;
 
 pub(super) fn attribute() -> Attribute {
     object("addons", vec![core_dns(), kube_proxy(), konnectivity()])
@@ -98,6 +99,7 @@ fn agent() -> Attribute {
                 .doc("Whether the agent uses the network of its node."),
             tolerations()
                 .server_default("[{\"key\":\"CriticalAddonsOnly\",\"operator\":\"Exists\"}]")
+                .rule(not_empty("Kamaji's default would come back"))
                 .doc("Taints that the agent tolerates."),
             string_list("extra_args").json("extraArgs").doc("More arguments; they win over Kamaji's own."),
         ],

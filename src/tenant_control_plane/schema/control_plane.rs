@@ -115,8 +115,12 @@ fn parent_refs() -> Attribute {
             .json("port")
             .rule(network::port())
             .doc("Port of the listener; all that fit if left out. The route of konnectivity takes its own."),
-        string("group").json("group").server_default("\"gateway.networking.k8s.io\"").doc("API group of the parent."),
-        string("kind").json("kind").server_default("\"Gateway\"").doc("Kind of the parent."),
+        string("group")
+            .json("group")
+            .server_default("\"gateway.networking.k8s.io\"")
+            .rule(names::api_group())
+            .doc("API group of the parent."),
+        string("kind").json("kind").server_default("\"Gateway\"").rule(names::kind()).doc("Kind of the parent."),
     ];
     list_of("parent_refs", members)
         .json("parentRefs")

@@ -2,10 +2,13 @@
 
 use tfplugin::schema::{Attribute, Empty, Validator, boolean, number, object, string, string_list};
 
-use crate::kamaji::network;
+use crate::kamaji::{names, network};
+use crate::managed_object::schema::not_empty;
 
 const CIDR_LOSS: &str =
     "a running cluster cannot change its networks; the tenant's data, kubeconfigs and joined nodes are lost";
+
+const DEFAULT_RETURNS: &str = "Kamaji fills in a default";
 
 pub(super) fn attribute() -> Attribute {
     object(
@@ -35,6 +38,7 @@ pub(super) fn attribute() -> Attribute {
                 .since("edge-24.10.1")
                 .server_default("\"cluster.local\"")
                 .replace("the DNS domain of a running cluster is fixed")
+                .rule(names::cluster_domain())
                 .doc("DNS domain of the tenant."),
             string("service_cidr")
                 .json("serviceCidr")
@@ -46,6 +50,7 @@ pub(super) fn attribute() -> Attribute {
                 .json("serviceCidrs")
                 .since("26.6.4-edge")
                 .replace(CIDR_LOSS)
+                .rule(not_empty(DEFAULT_RETURNS))
                 .rule(network::cidr_list())
                 .doc("Networks of the tenant's Services: one, or one IPv4 and one IPv6."),
             string("pod_cidr")
@@ -58,12 +63,14 @@ pub(super) fn attribute() -> Attribute {
                 .json("podCidrs")
                 .since("26.6.4-edge")
                 .replace(CIDR_LOSS)
+                .rule(not_empty(DEFAULT_RETURNS))
                 .rule(network::cidr_list())
                 .doc("Networks of the tenant's pods: one, or one IPv4 and one IPv6."),
             string_list("dns_service_ips")
                 .json("dnsServiceIPs")
                 .former_default("[\"10.96.0.10\"]", "edge-24.12.1")
                 .replace("the DNS address is built into the tenant's kubelets")
+                .rule(not_empty(DEFAULT_RETURNS))
                 .rule(Validator::at_most(8))
                 .rule(Validator::each(network::ip_address()))
                 .doc("Addresses of the tenant's DNS service, inside the service networks."),
@@ -77,6 +84,7 @@ pub(super) fn attribute() -> Attribute {
                 .json("loadBalancerClass")
                 .since("edge-24.12.1")
                 .replace("the class of a load balancer is fixed")
+                .rule(Validator::non_empty())
                 .doc("Class of the load balancer. Only with `service_type = \"LoadBalancer\"`."),
         ],
     )

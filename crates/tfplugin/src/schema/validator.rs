@@ -81,6 +81,14 @@ impl Validator {
         Self { rule: format!("a whole number, at least {low}"), ..Self::between(low, i64::from(i32::MAX)) }
     }
 
+    /// Text that is there.
+    pub fn non_empty() -> Self {
+        Self::new("at least one character", |value| match value.as_str() {
+            Some("") => Err(Problem::new("Empty text", "The text is empty. Leave the attribute out, or fill it.")),
+            _ => Ok(()),
+        })
+    }
+
     /// At most so many elements.
     pub fn at_most(count: usize) -> Self {
         Self::new(format!("at most {count} entries"), move |value| match value.as_list() {
@@ -161,6 +169,7 @@ mod tests {
     #[case::whole(Validator::whole(), i64::MIN.into(), &[])]
     #[case::fraction(Validator::whole(), Value::Number(Number::Float(1.5)), &["a: A whole number is wanted."])]
     #[case::least(Validator::at_least(1), 0.into(), &["a: 0 is not between 1 and 2147483647."])]
+    #[case::empty(Validator::non_empty(), "".into(), &["a: The text is empty. Leave the attribute out, or fill it."])]
     #[case::most(Validator::at_most(1), Value::strings(["x", "y"]), &["a: 2 entries are more than 1."])]
     fn a_rule_reports_the_value(#[case] rule: Validator, #[case] value: Value, #[case] expected: &[&str]) {
         assert_eq!(at(&rule, &value), expected);
