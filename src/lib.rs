@@ -10,4 +10,6 @@ pub mod management_cluster;
 pub mod provider;
 pub mod tenant_cluster;
 pub mod tenant_control_plane;
+pub mod tenant_control_planes;
+pub mod tenants_ready;
 pub mod worker_join;

@@ -9,7 +9,7 @@ use tfplugin::provider::Provider as _;
 use tfplugin::schema::docs::page;
 use tfplugin::schema::{Attribute, Mode, ObjectKind, Schema};
 
-const FOLDERS: [&str; 2] = ["resources", "ephemeral-resources"];
+const FOLDERS: [&str; 3] = ["resources", "data-sources", "ephemeral-resources"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -67,6 +67,10 @@ fn objects(provider: &KamajiProvider) -> Vec<Object<'_>> {
             .iter()
             .map(|it| Object::of(ObjectKind::Resource, "resources", "resource.tf", it.type_name(), it.schema())),
     );
+    objects.extend(provider.data_sources().iter().map(|it| {
+        let (folder, file) = ("data-sources", "data-source.tf");
+        Object::of(ObjectKind::DataSource, folder, file, it.type_name(), it.schema())
+    }));
     objects.extend(provider.ephemeral_resources().iter().map(|it| {
         let (folder, file) = ("ephemeral-resources", "ephemeral-resource.tf");
         Object::of(ObjectKind::Ephemeral, folder, file, it.type_name(), it.schema())

@@ -9,7 +9,7 @@ mod write;
 
 use serde_json::{Map, Value as Json, json};
 
-pub use read::{adopt, refresh};
+pub use read::{adopt, refresh, show};
 pub use write::{cleared, to_api};
 
 fn is_empty(json: &Json) -> bool {

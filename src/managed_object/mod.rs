@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod conformance;
 mod create;
+pub mod data_source;
 mod delete;
 mod import;
 mod intent;

@@ -65,17 +65,18 @@ pub async fn wait_until<T>(
     scope.wait(cluster, operation, tick, |seen| predicate(seen.values().next())).await
 }
 
-/// The same for all objects of a kind in a namespace that a label selector chooses; the predicate gets them by name.
+/// The same for all objects of a kind that a label selector chooses, in a namespace or in all; empty chooses all. The
+/// predicate gets them by name, from all namespaces by `namespace/name`.
 pub async fn wait_until_selected<T>(
     cluster: &ManagementCluster,
     operation: &Operation,
     kind: Kind,
-    namespace: &str,
+    namespace: Option<&str>,
     labels: &str,
     tick: Option<Duration>,
     predicate: impl FnMut(&BTreeMap<String, DynamicObject>) -> Option<T>,
 ) -> Result<T, WaitEnded> {
-    let scope = Scope { kind, namespace: Some(namespace), what: What::Labelled(labels) };
+    let scope = Scope { kind, namespace, what: What::Labelled(labels) };
     scope.wait(cluster, operation, tick, predicate).await
 }
 
@@ -106,7 +107,7 @@ impl Scope<'_> {
         tick: Option<Duration>,
         mut predicate: impl FnMut(&BTreeMap<String, DynamicObject>) -> Option<T>,
     ) -> Result<T, WaitEnded> {
-        let mut seen = Seen { objects: BTreeMap::new(), complete: false };
+        let mut seen = Seen { objects: BTreeMap::new(), complete: false, everywhere: self.is_everywhere() };
         let mut delays = Delays::default();
         loop {
             let reason = match self.watch(cluster, operation, tick, &mut seen, &mut predicate).await {
@@ -208,7 +209,7 @@ impl Scope<'_> {
                 match self.read(cluster, operation).await {
                     Ok(objects) => {
                         trouble = None;
-                        *seen = Seen { objects, complete: true };
+                        *seen = Seen { objects, complete: true, everywhere: seen.everywhere };
                     }
                     Err(ApiError::Stopped { .. }) => return Err(EndReason::Stopped),
                     Err(ApiError::DeadlineExceeded { last }) => return Err(EndReason::Timeout(last.map(|e| *e))),
@@ -239,7 +240,11 @@ impl Scope<'_> {
             What::Named(object) => cluster.get(operation, object).await?.into_iter().collect(),
             What::Labelled(labels) => cluster.list(operation, self.kind, self.namespace, labels).await?,
         };
-        Ok(objects.into_iter().map(|object| (name(&object), object)).collect())
+        Ok(objects.into_iter().map(|object| (key(&object, self.is_everywhere()), object)).collect())
+    }
+
+    fn is_everywhere(&self) -> bool {
+        self.namespace.is_none()
     }
 
     fn api(&self, client: kube::Client) -> Api<DynamicObject> {
@@ -254,6 +259,7 @@ impl Scope<'_> {
         let config = watcher::Config::default().timeout(WATCH_SECONDS);
         match self.what {
             What::Named(object) => config.fields(&format!("metadata.name={}", object.name)),
+            What::Labelled("") => config,
             What::Labelled(labels) => config.labels(labels),
         }
     }
@@ -296,6 +302,8 @@ struct Seen {
     objects: BTreeMap<String, DynamicObject>,
     /// True once all objects that exist have been seen.
     complete: bool,
+    /// True if the objects come from all namespaces.
+    everywhere: bool,
 }
 
 impl Seen {
@@ -308,7 +316,7 @@ impl Seen {
         match event {
             watcher::Event::Init => listing.clear(),
             watcher::Event::InitApply(object) => {
-                listing.insert(name(&object), object);
+                listing.insert(key(&object, self.everywhere), object);
             }
             watcher::Event::InitDone => {
                 self.objects = std::mem::take(listing);
@@ -316,11 +324,11 @@ impl Seen {
                 return true;
             }
             watcher::Event::Apply(object) => {
-                self.objects.insert(name(&object), object);
+                self.objects.insert(key(&object, self.everywhere), object);
                 return true;
             }
             watcher::Event::Delete(object) => {
-                self.objects.remove(&name(&object));
+                self.objects.remove(&key(&object, self.everywhere));
                 return true;
             }
         }
@@ -328,8 +336,13 @@ impl Seen {
     }
 }
 
-fn name(object: &DynamicObject) -> String {
-    object.metadata.name.clone().unwrap_or_default()
+/// The name; of one among all namespaces, `namespace/name`.
+fn key(object: &DynamicObject, everywhere: bool) -> String {
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    match object.metadata.namespace.as_deref().filter(|_| everywhere) {
+        Some(namespace) => format!("{namespace}/{name}"),
+        None => name.to_owned(),
+    }
 }
 
 /// Ticks, or none.

@@ -8,6 +8,7 @@ mod validate;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tfplugin::data_source::DataSource;
 use tfplugin::ephemeral::EphemeralResource;
 use tfplugin::provider::{Identity, Provider};
 use tfplugin::resource::Resource;
@@ -18,16 +19,25 @@ use crate::configured::Configured;
 use crate::datastore::DataStore;
 use crate::kubeconfig::Kubeconfig;
 use crate::managed_object::ManagedResource;
+use crate::managed_object::data_source::ManagedDataSource;
 use crate::tenant_control_plane::TenantControlPlane;
+use crate::tenant_control_planes::TenantControlPlanes;
+use crate::tenants_ready::TenantsReady;
 use crate::worker_join::WorkerJoin;
 
 /// The source address; written here and nowhere else.
 pub const ADDRESS: &str = "registry.terraform.io/clastix/kamaji";
 
+/// What the data source of a control plane is for.
+const TENANT_CONTROL_PLANE: &str = "A tenant control plane that exists, whoever made it: what is configured and what is in \
+     force.\n\nAll attributes are those of the resource `kamaji_tenant_control_plane`. An object that does not exist is an \
+     error. No secret is read into the state.";
+
 /// The provider.
 pub struct KamajiProvider {
     shared: Arc<Configured>,
     resources: Vec<Box<dyn Resource>>,
+    data_sources: Vec<Box<dyn DataSource>>,
     ephemeral_resources: Vec<Box<dyn EphemeralResource>>,
 }
 
@@ -40,8 +50,13 @@ impl KamajiProvider {
             Box::new(ManagedResource::new(TenantControlPlane, Arc::clone(&shared))),
             Box::new(WorkerJoin::new(Arc::clone(&shared))),
         ];
+        let data_sources: Vec<Box<dyn DataSource>> = vec![
+            Box::new(ManagedDataSource::new(TenantControlPlane, TENANT_CONTROL_PLANE, Arc::clone(&shared))),
+            Box::new(TenantControlPlanes::new(Arc::clone(&shared))),
+            Box::new(TenantsReady::new(Arc::clone(&shared))),
+        ];
         let ephemeral_resources: Vec<Box<dyn EphemeralResource>> = vec![Box::new(Kubeconfig::new(Arc::clone(&shared)))];
-        Self { shared, resources, ephemeral_resources }
+        Self { shared, resources, data_sources, ephemeral_resources }
     }
 }
 
@@ -63,6 +78,10 @@ impl Provider for KamajiProvider {
 
     fn resources(&self) -> Vec<&dyn Resource> {
         self.resources.iter().map(AsRef::as_ref).collect()
+    }
+
+    fn data_sources(&self) -> Vec<&dyn DataSource> {
+        self.data_sources.iter().map(AsRef::as_ref).collect()
     }
 
     fn ephemeral_resources(&self) -> Vec<&dyn EphemeralResource> {
@@ -91,6 +110,7 @@ mod tests {
         let provider = KamajiProvider::new();
         let mut schemas = vec![("provider", ObjectKind::Provider, provider.schema())];
         schemas.extend(provider.resources().iter().map(|it| (it.type_name(), ObjectKind::Resource, it.schema())));
+        schemas.extend(provider.data_sources().iter().map(|it| (it.type_name(), ObjectKind::DataSource, it.schema())));
         schemas.extend(
             provider.ephemeral_resources().iter().map(|it| (it.type_name(), ObjectKind::Ephemeral, it.schema())),
         );

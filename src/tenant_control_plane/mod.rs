@@ -13,9 +13,15 @@ use tfplugin::resource::Plan;
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::memory::Memory;
 use crate::managed_object::{Managed, Scene, Settled, Unsettled};
 use crate::management_cluster::Kind;
+
+/// Fills the computed attributes that a control plane itself shows, without a request.
+pub fn show(live: &Json, state: &mut Value) {
+    observe::show(&View::new(live), state);
+}
 
 /// The kind behind `kamaji_tenant_control_plane`.
 pub struct TenantControlPlane;

@@ -14,18 +14,7 @@ use crate::managed_object::memory::Memory;
 /// one that `memory` has.
 pub(super) async fn observe(scene: &Scene, live: &Json, state: &mut Value, memory: &mut Memory) -> Diagnostics {
     let view = View::new(live);
-    state.set("id", format!("{}/{}", view.namespace(), view.name()).into());
-    state.set("uid", view.uid().into());
-    state.set("status", view.status().map(|status| status.word().to_owned()).into());
-    state.set("installed_version", view.installed_version().into());
-    state.set(
-        "secret_names",
-        Value::object([
-            ("admin_kubeconfig", Value::from(view.admin_kubeconfig_secret())),
-            ("ca", Value::from(view.ca_secret())),
-        ]),
-    );
-    state.set("effective", effective(&view));
+    show(&view, state);
     let checksum = live.pointer("/status/kubeconfig/admin/checksum").and_then(Json::as_str).unwrap_or_default();
     let (Some(secret), false) = (view.admin_kubeconfig_secret(), checksum.is_empty()) else {
         unknown_endpoint(&view, state);
@@ -52,6 +41,22 @@ pub(super) async fn observe(scene: &Scene, live: &Json, state: &mut Value, memor
             warning.into()
         }
     }
+}
+
+/// Fills the computed attributes that the object itself shows.
+pub(super) fn show(view: &View<'_>, state: &mut Value) {
+    state.set("id", format!("{}/{}", view.namespace(), view.name()).into());
+    state.set("uid", view.uid().into());
+    state.set("status", view.status().map(|status| status.word().to_owned()).into());
+    state.set("installed_version", view.installed_version().into());
+    state.set(
+        "secret_names",
+        Value::object([
+            ("admin_kubeconfig", Value::from(view.admin_kubeconfig_secret())),
+            ("ca", Value::from(view.ca_secret())),
+        ]),
+    );
+    state.set("effective", effective(view));
 }
 
 /// Without the kubeconfig: the management side's address, and null for what only the kubeconfig has.

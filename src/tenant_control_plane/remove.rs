@@ -56,7 +56,7 @@ async fn wait_until_gone(scene: &Scene, kind: Kind) -> Result<Gone, WaitEnded> {
     let labels = format!("kamaji.clastix.io/name={}", scene.object.name);
     let (cluster, operation, tick) = (&scene.cluster, &scene.operation, Some(Duration::from_secs(1)));
     let mut abandoned_since = None;
-    wait_until_selected(cluster, operation, kind, namespace, &labels, tick, |seen| {
+    wait_until_selected(cluster, operation, kind, Some(namespace), &labels, tick, |seen| {
         if seen.is_empty() {
             return Some(Gone::All);
         }

@@ -54,10 +54,14 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::datastore("resources/kamaji_datastore")]
 #[case::tenant_control_plane("resources/kamaji_tenant_control_plane")]
 #[case::worker_join("resources/kamaji_worker_join")]
+#[case::one_control_plane("data-sources/kamaji_tenant_control_plane")]
+#[case::control_planes("data-sources/kamaji_tenant_control_planes")]
+#[case::tenants_ready("data-sources/kamaji_tenants_ready")]
 #[case::kubeconfig("ephemeral-resources/kamaji_kubeconfig")]
 fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
     let name = folder.rsplit(['/', '_']).next().unwrap_or_default();
-    let mut sandbox = Sandbox::new(&format!("example-{name}"));
+    let kind = if folder.starts_with("data") { "data-" } else { "" };
+    let mut sandbox = Sandbox::new(&format!("example-{kind}{name}"));
     let mut all = String::new();
     for file in files(&root().join(folder), "tf") {
         let content = fs::read_to_string(&file).expect("readable");
@@ -130,7 +134,7 @@ fn every_folder_of_examples_has_its_case() {
         .filter_map(|line| line.strip_prefix("#[case::")?.split('"').nth(1).map(str::to_owned))
         .collect();
     let mut folders = BTreeSet::from(["quickstart".to_owned()]);
-    for group in ["resources", "ephemeral-resources"] {
+    for group in ["resources", "data-sources", "ephemeral-resources"] {
         for entry in fs::read_dir(root().join(group)).expect("a folder") {
             folders.insert(format!("{group}/{}", entry.expect("an entry").file_name().to_string_lossy()));
         }

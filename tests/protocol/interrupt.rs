@@ -11,10 +11,10 @@ use crate::client::{Connection, Launch, PATIENCE, Plugin};
 use crate::objects::{Object, Schemas, errors};
 
 /// How long an interrupted wait may go on. Terraform gives a plugin five seconds before it kills it.
-const PROMISED: Duration = Duration::from_secs(1);
+pub const PROMISED: Duration = Duration::from_secs(1);
 const TYPE_NAME: &str = "kamaji_tenant_control_plane";
 
-async fn start(api: &ApiServer) -> (Plugin, Connection, Schemas) {
+pub async fn start(api: &ApiServer) -> (Plugin, Connection, Schemas) {
     let plugin = Launch::as_plugin().start();
     let mut connection = plugin.connect().await;
     let schemas = Schemas::of(&mut connection).await;
@@ -54,7 +54,7 @@ fn begin(
     tokio::spawn(async move { provider.apply_resource_change(request).await.map(tonic::Response::into_inner) })
 }
 
-async fn stop(connection: &mut Connection) {
+pub async fn stop(connection: &mut Connection) {
     connection.provider.stop_provider(wire::stop_provider::Request {}).await.unwrap();
 }
 

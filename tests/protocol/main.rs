@@ -6,6 +6,7 @@ mod broken_input;
 mod calls;
 mod certificate;
 mod client;
+mod data_sources;
 mod handshake;
 mod interrupt;
 mod log;

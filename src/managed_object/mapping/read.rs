@@ -180,6 +180,29 @@ fn or_null(members: std::collections::BTreeMap<String, Value>) -> Value {
     if members.is_empty() { Value::Null } else { Value::Object(members) }
 }
 
+/// Everything as it is, whoever gave it: for a data source. Attributes that the API does not know are null.
+pub fn show(attributes: &[Attribute], live: &Json) -> Value {
+    let members = attributes.iter().map(|attribute| {
+        let shown = attribute.api.as_ref().map_or(Value::Null, |api| show_attribute(attribute, at(live, api.key)));
+        (attribute.name.to_owned(), shown)
+    });
+    Value::Object(members.collect())
+}
+
+fn show_attribute(attribute: &Attribute, live: &Json) -> Value {
+    let items = |inner| live.as_array().map(|items| items.iter().map(|item| show(inner, item)).collect());
+    match &attribute.kind {
+        Kind::Value(_) => leaf(attribute, live),
+        Kind::Object(inner) if live.is_object() => show(inner, live),
+        Kind::Object(_) => Value::Null,
+        Kind::ListOf(inner) => items(inner).map_or(Value::Null, Value::List),
+        Kind::SetOf(inner) => items(inner).map_or(Value::Null, Value::Set),
+        Kind::MapOf(inner) => live.as_object().map_or(Value::Null, |members| {
+            Value::Object(members.iter().map(|(key, item)| (key.clone(), show(inner, item))).collect())
+        }),
+    }
+}
+
 /// True if the server would fill in the same, in this release or in an older one, or if it stands for nothing.
 fn is_default(attribute: &Attribute, api: &Api, live: &Json) -> bool {
     let mut defaults = api.server_defaults.iter().map(|default| default.json).chain(api.also_unset);

@@ -254,7 +254,7 @@ async fn a_selection_is_seen_whole() {
         on(Method::GET, pods).streams(&events),
     ]);
     let mut sizes = Vec::new();
-    let names = wait_until_selected(&api.cluster(), &operation(10), Kind::Pod, "tenants", "a=b", None, |seen| {
+    let names = wait_until_selected(&api.cluster(), &operation(10), Kind::Pod, Some("tenants"), "a=b", None, |seen| {
         sizes.push(seen.len());
         seen.contains_key("z").then(|| seen.keys().cloned().collect::<Vec<_>>())
     })

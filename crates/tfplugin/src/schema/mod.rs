@@ -210,6 +210,30 @@ impl Attribute {
         one == other || (self.merge() == Merge::Set && unordered(&one) == unordered(&other))
     }
 
+    /// The same attribute where nobody configures it, with all that is inside: in a data source. What is about
+    /// configuring it (rules, default, what a change costs) is gone, and so is what is never stored.
+    #[must_use]
+    pub fn observed(&self) -> Self {
+        let all = |inner: &[Self]| inner.iter().filter(|inner| !inner.write_only).map(Self::observed).collect();
+        let kind = match &self.kind {
+            Kind::Value(plain) => Kind::Value(plain.clone()),
+            Kind::Object(inner) => Kind::Object(all(inner)),
+            Kind::ListOf(inner) => Kind::ListOf(all(inner)),
+            Kind::SetOf(inner) => Kind::SetOf(all(inner)),
+            Kind::MapOf(inner) => Kind::MapOf(all(inner)),
+        };
+        Self {
+            kind,
+            mode: Mode::Computed,
+            write_only: false,
+            on_change: OnChange::InPlace,
+            recomputed_by: RecomputedBy::Nothing,
+            default: None,
+            validators: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// The attributes inside; empty for plain types.
     pub fn nested(&self) -> &[Self] {
         match &self.kind {
