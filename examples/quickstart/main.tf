@@ -46,7 +46,9 @@ resource "kamaji_tenant_control_plane" "quickstart" {
     deployment = { replicas = 1 }
   }
 
+  # Without these a destroy would be refused, the second one while a machine is joined.
   deletion_protection = false
+  destroy_with_nodes  = true
 }
 
 resource "kamaji_worker_join" "quickstart" {

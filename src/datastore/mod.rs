@@ -44,7 +44,13 @@ impl Managed for DataStore {
 
     /// Newer Kamaji says whether it accepts the datastore; without that status an accepted object is all there is to
     /// wait for (Kamaji before edge-26.2.5).
-    async fn settle(&self, scene: &Scene, _planned: &Value, written: Json) -> Result<Settled, Box<Unsettled>> {
+    async fn settle(
+        &self,
+        scene: &Scene,
+        _planned: &Value,
+        written: Json,
+        _more: bool,
+    ) -> Result<Settled, Box<Unsettled>> {
         if !reports_ready(scene, &written).await {
             return Ok(Settled::quietly(written));
         }
@@ -85,15 +91,8 @@ async fn reports_ready(scene: &Scene, written: &Json) -> bool {
     if written["status"]["ready"].is_boolean() {
         return true;
     }
-    let crd =
-        crate::management_cluster::ObjectRef::cluster(Kind::CustomResourceDefinition, "datastores.kamaji.clastix.io");
-    let Ok(Some(crd)) = scene.cluster.get(&scene.operation, &crd).await else { return false };
-    let crd = crate::management_cluster::json_of(&crd);
-    crd["spec"]["versions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|version| version.pointer("/schema/openAPIV3Schema/properties/status/properties/ready").is_some())
+    let declared = scene.cluster.declares(&scene.operation, Kind::DataStore, "/properties/status/properties/ready");
+    declared.await.unwrap_or(false)
 }
 
 fn is_ready(live: &Json) -> bool {

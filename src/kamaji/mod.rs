@@ -16,4 +16,5 @@ pub mod quantity;
 pub mod readiness;
 pub mod release;
 pub mod tenant_control_plane;
+pub mod upgrade;
 pub mod version;

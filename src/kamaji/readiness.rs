@@ -61,6 +61,8 @@ pub struct Wanted<'a> {
     /// True if the installed CRD has `status.observedGeneration` (Kamaji edge-26.2.3). A status that carries it counts as
     /// well.
     pub reports_generation: bool,
+    /// True if this Kamaji does not know the annotation that pauses an object, and works on.
+    pub ignores_pause: bool,
     /// The certificate of the API server (PEM, `apiserver.crt`), as evidence of the SANs for an older Kamaji.
     pub api_server_certificate: Option<&'a str>,
 }
@@ -83,17 +85,17 @@ fn not_yet(reason: impl Into<String>) -> Verdict {
 /// Whether a control plane has reached a level, judged from one read of it and, where there is one, of its Deployment.
 pub fn judge(object: &Value, deployment: Option<&Value>, wanted: Wanted<'_>) -> Verdict {
     let view = View::new(object);
-    match stopped(&view).or_else(|| missing(&view, deployment, wanted)) {
+    match stopped(&view, wanted.ignores_pause).or_else(|| missing(&view, deployment, wanted)) {
         Some(verdict) => verdict,
         None => Verdict::Ready,
     }
 }
 
-fn stopped(view: &View<'_>) -> Option<Verdict> {
+fn stopped(view: &View<'_>, ignores_pause: bool) -> Option<Verdict> {
     if let Some(since) = view.deletion_timestamp() {
         return Some(Verdict::Never(format!("The control plane is being deleted since {since}.")));
     }
-    if view.paused() {
+    if view.paused() && !ignores_pause {
         return Some(Verdict::Never(format!(
             "The control plane is paused: Kamaji does nothing as long as it has the annotation {:?}. Remove it and apply again.",
             super::tenant_control_plane::PAUSED_ANNOTATION

@@ -151,10 +151,12 @@ pub fn check_change(
     Err(Problem::new(
         "Kubernetes upgrade skips a minor version",
         format!(
-            "{target} is more than one minor version above {lowest}, which {}. Upgrade one minor at a time and let each one \
-             become ready: {}.",
+            "{target} is more than one minor version above {lowest}, which {}. Kamaji takes one minor version at a time, and \
+             each has to be ready before the next. Either set `upgrade_policy = \"sequential\"`: one apply then goes through \
+             {}. Or apply one minor version after the other, beginning with `version = \"{}\"`.",
             if installed == Some(lowest) { "is installed" } else { "the tenant was set to" },
-            steps.join(", then ")
+            steps.join(", then "),
+            steps.first().map_or("", String::as_str)
         ),
     ))
 }

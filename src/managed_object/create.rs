@@ -41,7 +41,8 @@ impl<M: Managed> ManagedResource<M> {
             Ok(written) => {
                 let live = json_of(&written.object);
                 let diagnostics = locate::warnings(written.warnings);
-                self.finish(&scene, &request.planned, live, memory, diagnostics, &request.checkpoint).await
+                let written = Step { planned: &request.planned, live, more: false };
+                self.finish(&scene, written, memory, diagnostics, &request.checkpoint).await
             }
             // It may have arrived: the object goes into the state, tainted, and the nonce tells the next refresh
             // whether it is there.
@@ -60,20 +61,19 @@ impl<M: Managed> ManagedResource<M> {
     pub(super) async fn finish(
         &self,
         scene: &Scene,
-        planned: &Value,
-        written: Json,
+        Step { planned, live: written, more }: Step<'_>,
         mut memory: Memory,
         mut diagnostics: Diagnostics,
         checkpoint: &Checkpoint,
     ) -> ApplyResponse {
         memory.adopted_from.clear();
-        memory.may_delete = false;
+        memory.forget_plan();
         let mut state = planned.clone();
         // The identity is known from the answer, whatever comes after.
         let mut known = tfplugin::plan::without_unknowns(planned);
         known.set("uid", written["metadata"]["uid"].as_str().into());
         checkpoint.save(&known, &Private::write(&memory));
-        let live = match self.managed.settle(scene, planned, written).await {
+        let live = match self.managed.settle(scene, planned, written, more).await {
             Ok(settled) => {
                 memory.unsettled = false;
                 diagnostics.extend(settled.warnings);
@@ -91,6 +91,16 @@ impl<M: Managed> ManagedResource<M> {
         fill_unknown(&self.managed.schema().attributes, &mut state, &observed);
         ApplyResponse { state, private: Private::write(&memory), diagnostics }
     }
+}
+
+/// A write that the API server has taken.
+pub(super) struct Step<'a> {
+    /// The object as this write has it.
+    pub planned: &'a Value,
+    /// The answer.
+    pub live: Json,
+    /// True if another write follows.
+    pub more: bool,
 }
 
 /// Takes over what a plan left unknown. What it promised stays: the next refresh shows what moved.

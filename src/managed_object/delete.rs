@@ -3,6 +3,7 @@
 use tfplugin::resource::{Context, DeleteRequest};
 use tfplugin::{Diagnostic, Diagnostics};
 
+use super::destroy::{is_orphaned, nodes_may_go};
 use super::memory::{Memory, NONCE};
 use super::{Managed, ManagedResource, Scene};
 use crate::management_cluster::json_of;
@@ -13,6 +14,9 @@ impl<M: Managed> ManagedResource<M> {
     pub(super) async fn delete_object(&self, cx: &Context, request: DeleteRequest) -> Diagnostics {
         let DeleteRequest { prior, private } = request;
         let memory: Memory = private.read();
+        if is_orphaned(&prior) {
+            return Diagnostics::new();
+        }
         let worked = memory.was_ready || self.managed.is_protected(&prior);
         if worked && Self::deletion_protection(&prior) && !memory.may_delete {
             return Diagnostic::error(
@@ -30,6 +34,15 @@ impl<M: Managed> ManagedResource<M> {
             Ok(scene) => scene,
             Err(diagnostic) => return diagnostic.into(),
         };
+        let mut said = Diagnostics::new();
+        if worked && !nodes_may_go(&prior) && !memory.may_lose_nodes {
+            // Since the plan, or unseen by it, somebody may have begun to use the object.
+            let loss = self.managed.loss(Some(&scene), &prior, false).await;
+            if let Some(refusal) = loss.refusal {
+                return refusal.into();
+            }
+            said.extend(loss.warnings);
+        }
         let uid = match prior.str_at("uid") {
             Some(uid) => Some(uid.to_owned()),
             None => match self.uid_of_doubtful(&scene, &memory).await {
@@ -38,10 +51,10 @@ impl<M: Managed> ManagedResource<M> {
             },
         };
         let Some(uid) = uid else { return Diagnostics::new() };
-        match self.remove(&scene, &uid).await {
-            Ok(()) => Diagnostics::new(),
-            Err(diagnostic) => diagnostic.into(),
+        if let Err(diagnostic) = self.remove(&scene, &uid).await {
+            said.push(diagnostic);
         }
+        said
     }
 
     /// The object of a create whose outcome was never known, if it is there and provably ours.

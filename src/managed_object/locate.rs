@@ -5,6 +5,7 @@ use tfplugin::value::Type;
 use tfplugin::{Diagnostic, Diagnostics, Path};
 
 use super::schema::since;
+use crate::kamaji::upgrade::Supported;
 use crate::management_cluster::ApiError;
 use crate::management_cluster::field_path::{Step, parse};
 
@@ -77,7 +78,16 @@ pub fn diagnostics(schema: &Schema, error: &ApiError, doing: &str) -> Diagnostic
             })
             .collect::<Vec<_>>()
             .into(),
-        ApiError::WebhookDenied { message, .. } => whole.at(denied_attribute(schema, message)).into(),
+        ApiError::WebhookDenied { message, .. } => {
+            let mut whole = whole.at(denied_attribute(schema, message));
+            if let Some(supported) = Supported::from_denial(message) {
+                whole.detail.push_str(&format!(
+                    "\n\nThe newest Kubernetes of this Kamaji is {supported}: choose a version up to that, or upgrade Kamaji \
+                     first."
+                ));
+            }
+            whole.into()
+        }
         ApiError::NamespaceMissing { .. } => whole.at(Path::of("namespace")).into(),
         _ => whole.into(),
     }
@@ -130,6 +140,16 @@ mod tests {
     #[case("<nil>", "")]
     fn api_paths_lead_to_attributes(#[case] api: &str, #[case] attribute: &str) {
         assert_eq!(attribute_path(&SCHEMA, api).to_string(), attribute);
+    }
+
+    #[test]
+    fn a_version_that_is_too_new_is_answered_with_the_newest() {
+        let message = "unable to upgrade to a version greater than the supported one (v1.36)".to_owned();
+        let error = ApiError::WebhookDenied { webhook: "vtenantcontrolplane.kb.io".to_owned(), message };
+        let said = diagnostics(&SCHEMA, &error, "update it");
+        let said = said.iter().next().expect("one");
+        assert_eq!(said.path, Path::of("kubernetes.version"));
+        assert!(said.detail.contains("The newest Kubernetes of this Kamaji is v1.36"), "{}", said.detail);
     }
 
     #[rstest::rstest]

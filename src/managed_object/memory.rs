@@ -27,6 +27,15 @@ pub struct Memory {
     /// configuration.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_delete: bool,
+    /// Written by the first plan of a replace: what is lost has been said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub loss_said: bool,
+    /// Written by the first plan of a replace: the state that the destroy will see leaves the object where it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub orphan_in_state: bool,
+    /// Written by a plan that allows the nodes to be lost; read by the destroy leg of a replace.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub may_lose_nodes: bool,
     /// After an import: managers whose ordinary updates own the taken fields, until the first apply.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adopted_from: Vec<String>,
@@ -39,6 +48,15 @@ pub struct Memory {
 pub const NONCE: &str = "terraform.kamaji.clastix.io/create";
 
 impl Memory {
+    /// Forgets what a plan wrote for its apply.
+    pub fn forget_plan(&mut self) {
+        self.protected_in_state = false;
+        self.may_delete = false;
+        self.loss_said = false;
+        self.orphan_in_state = false;
+        self.may_lose_nodes = false;
+    }
+
     /// What was applied at a path of keys with dots.
     pub fn applied_at(&self, dotted: &str) -> Option<&Json> {
         let found = super::mapping::within(&self.applied, dotted);

@@ -9,6 +9,7 @@ mod conformance;
 mod create;
 pub mod data_source;
 mod delete;
+mod destroy;
 mod import;
 mod intent;
 pub mod locate;
@@ -60,13 +61,40 @@ pub trait Managed: Send + Sync + 'static {
     /// Rules about a change, offline: what a new object costs, what the API would refuse.
     fn review(&self, _prior: &Value, _config: &Value, _plan: &mut Plan) {}
 
+    /// The writes that a change needs, one after the other: the planned object as each of them has it, the last one as it
+    /// is planned. What a write before the last asks for has to work before the next; see [`Managed::settle`].
+    ///
+    /// Asked by the plan, whose dry-run is of the first, and by the apply. An error refuses the change.
+    async fn stages(&self, _scene: &Scene, _now: Now<'_>, planned: &Value) -> Result<Vec<Value>, Diagnostic> {
+        Ok(vec![planned.clone()])
+    }
+
+    /// What a plan should say about a change that the API server takes: `would_be` is its answer to the dry-run. Makes
+    /// requests only for what is worth them, and never waits.
+    async fn survey(&self, _scene: &Scene, _prior: &Value, _planned: &Value, _would_be: &Json) -> Diagnostics {
+        Diagnostics::new()
+    }
+
+    /// What goes with an object that is deleted or replaced. Without a scene the cluster is not asked. `nodes_may_go`: the
+    /// user has said that what uses the object may be lost.
+    async fn loss(&self, _scene: Option<&Scene>, _object: &Value, _nodes_may_go: bool) -> Loss {
+        Loss::default()
+    }
+
     /// Fills the computed attributes of `state` from a live object. Requests are made only for what the object itself
     /// does not show and what moved since `memory`.
     async fn observe(&self, scene: &Scene, live: &Json, state: &mut Value, memory: &mut Memory) -> Diagnostics;
 
-    /// Waits until a write has taken effect, as far as the configuration asks for. Returns the object as it is then, or
-    /// as it was last seen and why the wait ended.
-    async fn settle(&self, scene: &Scene, planned: &Value, written: Json) -> Result<Settled, Box<Unsettled>>;
+    /// Waits until a write has taken effect, as far as the configuration asks for; if there is `more` to be written, until
+    /// it works, whatever the configuration says. Returns the object as it is then, or as it was last seen and why the
+    /// wait ended.
+    async fn settle(
+        &self,
+        scene: &Scene,
+        planned: &Value,
+        written: Json,
+        more: bool,
+    ) -> Result<Settled, Box<Unsettled>>;
 
     /// The computed attribute that shows whether a write has taken effect: unknown in a plan that only goes on waiting.
     fn settles(&self) -> &'static str;
@@ -81,6 +109,26 @@ pub trait Managed: Send + Sync + 'static {
 
     /// Why a deleted object does not go away.
     async fn explain_stuck_delete(&self, scene: &Scene, last: &Json) -> String;
+}
+
+/// An object before a change.
+#[derive(Clone, Copy, Debug)]
+pub enum Now<'a> {
+    /// As the state has it, for a plan.
+    State(&'a Value),
+    /// As the API server has it, for an apply.
+    Live(&'a Json),
+}
+
+/// What goes with an object.
+#[derive(Clone, Debug, Default)]
+pub struct Loss {
+    /// As the end of "Lost with it: …"; empty if there is nothing to say.
+    pub what: String,
+    /// Why the object must not go.
+    pub refusal: Option<Diagnostic>,
+    /// What the user should know all the same.
+    pub warnings: Diagnostics,
 }
 
 /// A wait that ended well.

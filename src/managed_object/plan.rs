@@ -13,7 +13,7 @@ use super::locate;
 use super::memory::{Memory, NONCE};
 use super::ownership::{Apply, apply};
 use super::schema::timeout;
-use super::{Managed, ManagedResource};
+use super::{Managed, ManagedResource, Now};
 use crate::management_cluster::{ApiError, Operation};
 
 /// How long a plan tries an API server that does not answer.
@@ -23,7 +23,7 @@ impl<M: Managed> ManagedResource<M> {
     pub(super) async fn plan_change(&self, cx: &Context, request: PlanRequest, mut plan: Plan) -> Plan {
         let mut memory: Memory = request.private.read();
         if request.config.is_null() {
-            self.plan_delete(&request.prior, memory, &mut plan);
+            self.plan_delete(cx, &request.prior, memory, &mut plan).await;
             return plan;
         }
         let replacing = request.prior.is_null() && !request.private.is_empty();
@@ -36,12 +36,14 @@ impl<M: Managed> ManagedResource<M> {
         memory.protected_in_state = !request.prior.is_null() && Self::deletion_protection(&request.prior);
         memory.may_delete = !Self::deletion_protection(&request.config);
         self.managed.review(&request.prior, &request.config, &mut plan);
+        self.plan_replace(cx, &request, &mut memory, &mut plan).await;
         let changed = self.changed(&request, &plan);
         if request.prior.is_null() {
             memory = Memory {
                 nonce: self.shared.nonce(&self.object(&request.config)),
                 was_ready: memory.was_ready,
                 may_delete: memory.may_delete,
+                may_lose_nodes: memory.may_lose_nodes,
                 ..Memory::default()
             };
         }
@@ -72,19 +74,6 @@ impl<M: Managed> ManagedResource<M> {
                 .any(|change| self.managed.schema().at(&change.path).is_some_and(|attribute| attribute.api.is_some()))
     }
 
-    fn plan_delete(&self, prior: &Value, mut memory: Memory, plan: &mut Plan) {
-        let object = self.object(prior);
-        let ready = memory.was_ready || self.managed.is_protected(prior);
-        if ready && Self::deletion_protection(prior) {
-            plan.say(protected(
-                &format!("delete {object}"),
-                "Set `deletion_protection = false`, apply, and destroy again.",
-            ));
-        }
-        memory.may_delete = !plan.diagnostics.has_errors();
-        plan.private = Private::write(&memory);
-    }
-
     /// Sends what the apply's first request would send, as a dry-run. What may be made in the same apply is a warning.
     async fn ask_server(&self, cx: &Context, request: &PlanRequest, planned: &Value, memory: &Memory) -> Diagnostics {
         if self.shared.offline_reason().is_some() {
@@ -106,11 +95,26 @@ impl<M: Managed> ManagedResource<M> {
                 Err(error) => return self.soften(Some(error.clone()), error.to_diagnostic(&doing).into()),
             }
         }
-        let manifest = Json::Object(self.intent(planned, memory).manifest);
+        let mut stages = vec![planned.clone()];
+        if !creating {
+            stages = match self.managed.stages(&scene, Now::State(&request.prior), planned).await {
+                Ok(stages) => stages,
+                Err(diagnostic) => return diagnostic.into(),
+            };
+        }
+        let first = stages.first().unwrap_or(planned);
+        let manifest = Json::Object(self.intent(first, memory).manifest);
         let force = planned.get("force_conflicts").as_bool().unwrap_or(false);
         let write = Apply { manifest: &manifest, memory, force, dry_run: true, prior: None };
         match apply(&scene, self.managed.schema(), &write, &doing).await {
-            Ok(written) => locate::warnings(written.warnings),
+            Ok(written) => {
+                let mut said = locate::warnings(written.warnings);
+                if !creating {
+                    let would_be = crate::management_cluster::json_of(&written.object);
+                    said.extend(self.managed.survey(&scene, &request.prior, planned, &would_be).await);
+                }
+                said
+            }
             Err(failed) => self.soften(failed.error, failed.diagnostics),
         }
     }
@@ -170,7 +174,7 @@ fn not_there_yet(what: &str, diagnostics: Diagnostics) -> Diagnostics {
     .into()
 }
 
-fn protected(what: &str, way_out: &str) -> Diagnostic {
+pub(super) fn protected(what: &str, way_out: &str) -> Diagnostic {
     Diagnostic::error(
         "Protected against deletion",
         format!(

@@ -6,11 +6,12 @@ use tfplugin::private::Private;
 use tfplugin::resource::{ApplyRequest, ApplyResponse, Context};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use super::create::Step;
 use super::locate;
 use super::memory::Memory;
-use super::ownership::{Apply, apply, take_over};
+use super::ownership::{Apply, ApplyFailed, apply, take_over};
 use super::read::{is_going, replaced};
-use super::{Managed, ManagedResource, Scene};
+use super::{Managed, ManagedResource, Now, Scene};
 use crate::management_cluster::ApiError;
 use crate::management_cluster::json_of;
 
@@ -33,25 +34,24 @@ impl<M: Managed> ManagedResource<M> {
             Ok(scene) => scene,
             Err(diagnostic) => return unchanged(diagnostic.into()),
         };
-        match self.write(&scene, &request, memory).await {
-            Ok((live, memory, diagnostics)) => {
-                self.finish(&scene, &request.planned, live, memory, diagnostics, &request.checkpoint).await
-            }
+        match self.prepare(&scene, &request, memory).await {
+            Ok(prepared) => self.carry_out(&scene, &request, prepared).await,
             Err(diagnostics) => unchanged(diagnostics),
         }
     }
 
-    async fn write(
+    /// Looks at the object before anything is written, and takes over what an import has found.
+    async fn prepare(
         &self,
         scene: &Scene,
         request: &ApplyRequest,
         mut memory: Memory,
-    ) -> Result<(Json, Memory, Diagnostics), Diagnostics> {
-        let doing = format!("update {}", scene.object);
-        let failed = |error: ApiError| Diagnostics::from(error.to_diagnostic(&doing));
+    ) -> Result<Prepared, Diagnostics> {
+        let failed = |error: ApiError| Diagnostics::from(error.to_diagnostic(&format!("update {}", scene.object)));
         let found = scene.cluster.get(&scene.operation, &scene.object).await.map_err(failed)?;
         let found = found.ok_or_else(|| failed(ApiError::NotFound(scene.object.clone())))?;
-        if is_going(&json_of(&found)) {
+        let live = json_of(&found);
+        if is_going(&live) {
             return Err(Diagnostic::error(
                 "Object is being deleted",
                 format!("{} is marked for deletion and takes no updates. Wait until it is gone.", scene.object),
@@ -62,21 +62,74 @@ impl<M: Managed> ManagedResource<M> {
         if let Some(known) = request.prior.str_at("uid").filter(|known| *known != uid) {
             return Err(replaced(scene, known, &uid).into());
         }
+        let stages = self.managed.stages(scene, Now::Live(&live), &request.planned).await?;
         if !memory.adopted_from.is_empty() {
             memory.applied = take_over(scene, found, &memory).await.map_err(failed)?;
         }
-        let manifest = Json::Object(self.intent(&request.planned, &memory).manifest);
+        Ok(Prepared { uid, stages, memory })
+    }
+
+    /// Writes stage by stage. Whatever fails, the state has what was written last, and the next apply goes on from there.
+    async fn carry_out(&self, scene: &Scene, request: &ApplyRequest, prepared: Prepared) -> ApplyResponse {
+        let Prepared { uid, stages, mut memory } = prepared;
+        let mut said = Diagnostics::new();
+        let mut state = request.prior.clone();
+        // What the plan came with, until something has been written.
+        let mut private = request.private.clone();
+        for (done, stage) in stages.iter().enumerate() {
+            let more = done + 1 < stages.len();
+            let live = match self.write(scene, stage, &state, &uid, &mut memory).await {
+                Ok((live, warnings)) => {
+                    said.extend(warnings);
+                    live
+                }
+                Err(failed) => {
+                    if failed.error.as_ref().is_some_and(ApiError::is_in_doubt) {
+                        let mut doubtful: Memory = private.read();
+                        doubtful.unsettled = true;
+                        private = Private::write(&doubtful);
+                    }
+                    said.extend(half_done(failed.diagnostics, done, stages.len()));
+                    return ApplyResponse { state, private, diagnostics: said };
+                }
+            };
+            if !more {
+                said.extend(self.still_shared(request, &live));
+            }
+            let step = Step { planned: stage, live, more };
+            let finished = self.finish(scene, step, memory, Diagnostics::new(), &request.checkpoint).await;
+            let failed = finished.diagnostics.has_errors();
+            said.extend(if failed {
+                half_done(finished.diagnostics, done, stages.len())
+            } else {
+                finished.diagnostics
+            });
+            (state, private) = (finished.state, finished.private);
+            if failed {
+                break;
+            }
+            memory = private.read();
+        }
+        ApplyResponse { state, private, diagnostics: said }
+    }
+
+    async fn write(
+        &self,
+        scene: &Scene,
+        stage: &Value,
+        before: &Value,
+        uid: &str,
+        memory: &mut Memory,
+    ) -> Result<(Json, Diagnostics), ApplyFailed> {
+        let manifest = Json::Object(self.intent(stage, memory).manifest);
         // With the uid the API server refuses to write another object, or to make one.
         let mut sent = manifest.clone();
         sent["metadata"]["uid"] = uid.into();
-        let force = request.planned.get("force_conflicts").as_bool().unwrap_or(false);
-        let write = Apply { manifest: &sent, memory: &memory, force, dry_run: false, prior: Some(&request.prior) };
-        let written = apply(scene, self.managed.schema(), &write, &doing).await.map_err(|failed| failed.diagnostics)?;
+        let force = stage.get("force_conflicts").as_bool().unwrap_or(false);
+        let write = Apply { manifest: &sent, memory, force, dry_run: false, prior: Some(before) };
+        let written = apply(scene, self.managed.schema(), &write, &format!("update {}", scene.object)).await?;
         memory.applied = manifest.as_object().cloned().unwrap_or_default();
-        let live = json_of(&written.object);
-        let mut diagnostics = locate::warnings(written.warnings);
-        diagnostics.extend(self.still_shared(request, &live));
-        Ok((live, memory, diagnostics))
+        Ok((json_of(&written.object), locate::warnings(written.warnings)))
     }
 
     /// What was dropped from the configuration but is still there: another manager shares it.
@@ -123,7 +176,31 @@ impl<M: Managed> ManagedResource<M> {
             }
         }
         let mut memory: Memory = request.private.read();
-        memory.may_delete = false;
+        memory.forget_plan();
         ApplyResponse { state, private: Private::write(&memory), diagnostics: Diagnostics::new() }
     }
+}
+
+/// An object that can be written.
+struct Prepared {
+    uid: String,
+    stages: Vec<Value>,
+    memory: Memory,
+}
+
+/// Errors in the middle of several writes say how far they came.
+fn half_done(diagnostics: Diagnostics, done: usize, stages: usize) -> Diagnostics {
+    if stages < 2 {
+        return diagnostics;
+    }
+    let told = diagnostics.into_iter().map(|mut diagnostic| {
+        if diagnostic.severity == tfplugin::Severity::Error {
+            diagnostic.detail.push_str(&format!(
+                "\n\nThis was step {} of {stages}. The state has what was applied last; apply again to go on with the rest.",
+                done + 1
+            ));
+        }
+        diagnostic
+    });
+    told.collect::<Vec<_>>().into()
 }

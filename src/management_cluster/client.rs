@@ -15,6 +15,7 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use super::classify::Asked;
 use super::error::{ApiError, chain};
 use super::exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
+use super::features::Features;
 use super::kind::{Kind, ObjectRef};
 use super::operation::Operation;
 use super::shared::Shared;
@@ -37,6 +38,7 @@ struct Inner {
     client: OnceCell<Result<kube::Client, ApiError>>,
     in_flight: Semaphore,
     shared: Shared,
+    features: Features,
 }
 
 impl ManagementCluster {
@@ -56,7 +58,7 @@ impl ManagementCluster {
 
     fn with(host: String, config: Option<kube::Config>, client: OnceCell<Result<kube::Client, ApiError>>) -> Self {
         let (in_flight, shared) = (Semaphore::new(MAX_IN_FLIGHT), Shared::default());
-        Self(Arc::new(Inner { host, config, client, in_flight, shared }))
+        Self(Arc::new(Inner { host, config, client, in_flight, shared, features: Features::default() }))
     }
 
     /// What its reads share.
@@ -67,6 +69,11 @@ impl ManagementCluster {
     /// `host:port` of the API server, for messages.
     pub fn host(&self) -> &str {
         &self.0.host
+    }
+
+    /// What was found out about the installed CRDs.
+    pub(super) fn features(&self) -> &Features {
+        &self.0.features
     }
 
     /// The client, made at the first call. A failure stays: a credential plugin that failed is not started again for

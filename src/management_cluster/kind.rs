@@ -17,6 +17,8 @@ pub enum Kind {
     CustomResourceDefinition,
     /// `v1`, cluster-wide.
     Namespace,
+    /// `v1`, cluster-wide.
+    Node,
     /// `v1`, namespaced.
     Secret,
     /// `v1`, namespaced.
@@ -68,6 +70,7 @@ impl Kind {
                 row("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", false)
             }
             Self::Namespace => row("", "v1", "Namespace", "namespaces", false),
+            Self::Node => row("", "v1", "Node", "nodes", false),
             Self::Secret => row("", "v1", "Secret", "secrets", true),
             Self::ConfigMap => row("", "v1", "ConfigMap", "configmaps", true),
             Self::Service => row("", "v1", "Service", "services", true),

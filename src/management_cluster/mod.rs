@@ -9,6 +9,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod error;
 mod exchanged;
+mod features;
 pub mod field_path;
 mod kind;
 mod kubeconfig;

@@ -1,10 +1,12 @@
 //! `kamaji_tenant_control_plane`.
 
+mod loss;
 mod observe;
 mod remove;
 mod review;
 pub mod schema;
 mod settle;
+mod upgrade;
 mod validate;
 
 use async_trait::async_trait;
@@ -15,8 +17,10 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::memory::Memory;
-use crate::managed_object::{Managed, Scene, Settled, Unsettled};
+use crate::managed_object::{Loss, Managed, Now, Scene, Settled, Unsettled};
 use crate::management_cluster::Kind;
+use crate::tenant_cluster::reach::Reach;
+use crate::tenant_cluster::{Connect, over_the_network};
 
 /// Fills the computed attributes that a control plane itself shows, without a request.
 pub fn show(live: &Json, state: &mut Value) {
@@ -24,7 +28,27 @@ pub fn show(live: &Json, state: &mut Value) {
 }
 
 /// The kind behind `kamaji_tenant_control_plane`.
-pub struct TenantControlPlane;
+pub struct TenantControlPlane {
+    connect: Connect,
+}
+
+impl TenantControlPlane {
+    /// With tenants reached in another way than over the network.
+    #[cfg(test)]
+    pub(crate) fn with(connect: Connect) -> Self {
+        Self { connect }
+    }
+
+    fn reach(&self, scene: &Scene) -> Reach {
+        Reach { cluster: scene.cluster.clone(), connect: self.connect.clone() }
+    }
+}
+
+impl Default for TenantControlPlane {
+    fn default() -> Self {
+        Self { connect: over_the_network() }
+    }
+}
 
 #[async_trait]
 impl Managed for TenantControlPlane {
@@ -62,12 +86,32 @@ impl Managed for TenantControlPlane {
         review::review(prior, config, plan);
     }
 
+    async fn stages(&self, scene: &Scene, now: Now<'_>, planned: &Value) -> Result<Vec<Value>, Diagnostic> {
+        upgrade::stages(scene, now, planned).await
+    }
+
+    async fn survey(&self, scene: &Scene, prior: &Value, planned: &Value, would_be: &Json) -> Diagnostics {
+        upgrade::survey(&self.reach(scene), scene, prior, planned, would_be).await
+    }
+
+    async fn loss(&self, scene: Option<&Scene>, object: &Value, nodes_may_go: bool) -> Loss {
+        let reach = scene.map(|scene| self.reach(scene));
+        loss::loss(reach.as_ref(), scene, object, nodes_may_go).await
+    }
+
     async fn observe(&self, scene: &Scene, live: &Json, state: &mut Value, memory: &mut Memory) -> Diagnostics {
         observe::observe(scene, live, state, memory).await
     }
 
-    async fn settle(&self, scene: &Scene, planned: &Value, written: Json) -> Result<Settled, Box<Unsettled>> {
-        settle::settle(scene, planned, written).await
+    async fn settle(
+        &self,
+        scene: &Scene,
+        planned: &Value,
+        written: Json,
+        more: bool,
+    ) -> Result<Settled, Box<Unsettled>> {
+        let level = settle::level(planned, more);
+        settle::settle(&self.reach(scene), scene, level, written).await
     }
 
     fn settles(&self) -> &'static str {
@@ -86,3 +130,6 @@ impl Managed for TenantControlPlane {
         remove::explain(scene, last).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,6 @@
 use tfplugin::resource::Plan;
 use tfplugin::{Diagnostic, Path, Value};
 
-use crate::kamaji::version::{KubernetesVersion, check_change};
-
 /// Adds what the change from `prior` to `config` costs, or why it cannot be.
 pub(super) fn review(prior: &Value, config: &Value, plan: &mut Plan) {
     if prior.is_null() {
@@ -13,23 +11,7 @@ pub(super) fn review(prior: &Value, config: &Value, plan: &mut Plan) {
     networks(prior, config, plan);
     // A new object is no upgrade.
     if plan.requires_replace.is_empty() {
-        version(prior, config, plan);
-    }
-}
-
-fn version(prior: &Value, config: &Value, plan: &mut Plan) {
-    let parse = |text: Option<&str>| text.and_then(|text| text.parse::<KubernetesVersion>().ok());
-    let (Some(requested), Some(target)) =
-        (parse(prior.str_at("kubernetes.version")), parse(config.str_at("kubernetes.version")))
-    else {
-        return;
-    };
-    let installed = parse(prior.str_at("installed_version"));
-    if requested == target {
-        return;
-    }
-    if let Err(problem) = check_change(&requested, installed.as_ref(), &target) {
-        plan.say(Diagnostic::error(problem.summary, problem.detail).at(Path::of("kubernetes.version")));
+        super::upgrade::review(prior, config, plan);
     }
 }
 

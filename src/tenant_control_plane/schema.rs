@@ -15,7 +15,8 @@ use tfplugin::schema::{
     Attribute, RecomputedBy, Schema, Validator, boolean, list_of, number, object, string, string_list, string_map,
 };
 
-use crate::kamaji::names;
+use crate::kamaji::upgrade::{self, Policy};
+use crate::kamaji::{names, version};
 use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, timeouts};
 
 /// The schema.
@@ -129,6 +130,31 @@ fn settings() -> Vec<Attribute> {
              plane that never became ready is not protected.",
         ),
         force_conflicts(),
+        string("upgrade_policy").default("single").rule(Validator::one_of(Policy::WORDS)).doc(
+            "What happens to a `kubernetes.version` that is more than one minor version away. `single` (the default): the \
+             plan is refused. `sequential`: one apply goes through every minor version on the way, and waits until each \
+             is ready, whatever `wait_for` says. If a step fails, the state has the version applied last, and the next \
+             apply goes on from there.",
+        ),
+        string_list("upgrade_steps")
+            .rule(Validator::each(version::validator()))
+            .rule(upgrade::steps_validator())
+            .doc(
+                "Releases to take on the way of a `sequential` upgrade, one for each minor version, where the first \
+                 release of a minor version (`v1.29.0`) is not what you want: it may be missing in a private registry. \
+                 Those of other minor versions may stay in the list.",
+            ),
+        string("on_destroy").default("wait").rule(Validator::one_of(&["wait", "orphan"])).doc(
+            "What a destroy does. `wait` (the default): deletes the control plane and waits until nothing of it is left. \
+             `orphan`: leaves it running as it is, and only takes it out of the state; `deletion_protection` does not \
+             forbid that. The fields stay owned by this provider's field manager, so that an import takes over exactly \
+             what was managed. Counts as it was applied last.",
+        ),
+        boolean("destroy_with_nodes").default("false").doc(
+            "Whether the control plane may be deleted or replaced while nodes are joined. By default that is refused, \
+             as far as the tenant's API can be asked for its nodes from where Terraform runs; otherwise a warning says \
+             that it is not known. Counts as it was applied last.",
+        ),
         timeouts(&[("create", "20m"), ("read", "1m"), ("update", "20m"), ("delete", "10m")]),
     ]
 }

@@ -1,18 +1,20 @@
 //! Waiting until a write has taken effect, at the level that the configuration asks for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::kamaji::diagnosis;
 use crate::kamaji::readiness::{Level, Progress, StabilityWindow, Verdict, Wanted, judge, missing_name};
-use crate::kamaji::tenant_control_plane::View;
+use crate::kamaji::tenant_control_plane::{Status, View};
 use crate::managed_object::{Scene, Settled, Unsettled};
 use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, wait_until};
 use crate::management_cluster::{Kind, ObjectRef};
+use crate::tenant_cluster::reach::{For, Reach};
 
 /// How long the judgement of one read is believed while nothing changes: the Deployment may move without the control
 /// plane moving with it.
@@ -22,9 +24,37 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// so at once or never: some releases (v1.0.0 is one) leave an existing certificate as it is.
 const REISSUE: Duration = Duration::from_secs(15);
 
-/// Waits for the level of `wait_for`. Returns the object as it is then.
-pub(super) async fn settle(scene: &Scene, planned: &Value, written: Json) -> Result<Settled, Box<Unsettled>> {
-    let level = planned.str_at("wait_for").and_then(|word| word.parse::<Level>().ok()).unwrap_or_default();
+/// The level to wait for: that of `wait_for`, or between two steps of an upgrade [`Level::Ready`].
+pub(super) fn level(planned: &Value, more: bool) -> Level {
+    if more {
+        return Level::Ready;
+    }
+    planned.str_at("wait_for").and_then(|word| word.parse::<Level>().ok()).unwrap_or_default()
+}
+
+/// Whether this Kamaji knows the annotation that pauses an object. It came shortly before the status `Sleeping`; the
+/// releases that nobody can ask know it, for most do.
+pub(super) async fn knows_pauses(scene: &Scene) -> bool {
+    const SLEEPING: &str =
+        "/properties/status/properties/kubernetesResources/properties/version/properties/status/enum=Sleeping";
+    let cluster = &scene.cluster;
+    cluster.declares(&scene.operation, Kind::TenantControlPlane, SLEEPING).await.unwrap_or(true)
+}
+
+/// Whether this Kamaji says which generation of the object it has seen.
+async fn reports_generation(scene: &Scene, live: &Json) -> bool {
+    const SEEN: &str = "/properties/status/properties/observedGeneration";
+    View::new(live).observed_generation().is_some()
+        || scene.cluster.declares(&scene.operation, Kind::TenantControlPlane, SEEN).await.unwrap_or(false)
+}
+
+/// Waits for a level. Returns the object as it is then.
+pub(super) async fn settle(
+    reach: &Reach,
+    scene: &Scene,
+    level: Level,
+    written: Json,
+) -> Result<Settled, Box<Unsettled>> {
     if level == Level::Accepted {
         return Ok(Settled::quietly(written));
     }
@@ -36,7 +66,7 @@ pub(super) async fn settle(scene: &Scene, planned: &Value, written: Json) -> Res
         }
         None => Some(()),
     });
-    let judging = judge_until_settled(scene, level, &mut receiver);
+    let judging = judge_until_settled(reach, scene, level, &mut receiver);
     let ended = tokio::select! {
         outcome = judging => return outcome,
         ended = watching => ended,
@@ -53,27 +83,34 @@ pub(super) async fn settle(scene: &Scene, planned: &Value, written: Json) -> Res
 }
 
 async fn judge_until_settled(
+    reach: &Reach,
     scene: &Scene,
     level: Level,
     receiver: &mut watch::Receiver<Json>,
 ) -> Result<Settled, Box<Unsettled>> {
-    let mut window: Option<StabilityWindow> = None;
+    let mut window = StabilityWindow::new(Duration::ZERO);
+    let mut steady = false;
+    let mut status = None;
     let started = Instant::now();
     loop {
         let live = receiver.borrow_and_update().clone();
+        let now_at = View::new(&live).status();
+        if now_at != status {
+            let word = now_at.as_ref().map_or("none", Status::word);
+            tracing::info!(object = %scene.object, status = word, "waiting");
+            status = now_at;
+        }
         let names_count = started.elapsed() < REISSUE;
-        let verdict = look(scene, level, &live, names_count).await;
-        let reports = View::new(&live).observed_generation().is_some();
-        let window = window.get_or_insert_with(|| match level {
-            Level::Accepted | Level::Provisioned => StabilityWindow::new(Duration::ZERO),
-            Level::Ready | Level::Reachable => StabilityWindow::for_kamaji(reports),
-        });
-        let again = match window.observe(Instant::now(), verdict) {
-            Progress::Settled if level == Level::Reachable => {
-                return match crate::tenant_cluster::wait_until_answers(&scene.cluster, &scene.operation, &scene.object)
-                    .await
-                {
-                    Ok(()) => Ok(settled(scene, live, names_count).await),
+        let (verdict, reports) = look(scene, level, &live, names_count).await;
+        // How long it has to hold is known only when Kamaji says that it is done.
+        if level >= Level::Ready && !steady && verdict == Verdict::Ready {
+            window = StabilityWindow::for_kamaji(reports);
+            steady = true;
+        }
+        let again = match window.observe(Instant::now().into_std(), verdict) {
+            Progress::Settled if level == Level::Reachable && View::new(&live).wanted_replicas() > 0 => {
+                return match reach.wait(&scene.operation, &scene.object, For::Api).await {
+                    Ok(_) => Ok(settled(scene, live, names_count).await),
                     Err(why) => Err(Box::new(Unsettled { last: live, why })),
                 };
             }
@@ -83,7 +120,7 @@ async fn judge_until_settled(
                     Diagnostic::error("Control plane will not become ready", format!("{}: {reason}", scene.object));
                 return Err(Box::new(Unsettled { last: live, why }));
             }
-            Progress::Holding(until) => until.saturating_duration_since(Instant::now()).min(LOOK_AGAIN),
+            Progress::Holding(until) => until.saturating_duration_since(Instant::now().into_std()).min(LOOK_AGAIN),
             Progress::Waiting(reason) => {
                 tracing::debug!(object = %scene.object, reason, "not ready yet");
                 LOOK_AGAIN
@@ -131,22 +168,30 @@ async fn certificate(scene: &Scene, live: &Json) -> Option<String> {
     String::from_utf8(secret.get("apiserver.crt")?.to_vec()).ok()
 }
 
-/// One judgement. The Deployment is only asked for when the control plane itself says that it is done.
-async fn look(scene: &Scene, level: Level, live: &Json, names_count: bool) -> Verdict {
-    let wanted = Wanted { level, ..Wanted::default() };
+/// One judgement, and whether Kamaji says what it has seen. What this Kamaji can do and how its Deployment is are only
+/// asked for when the control plane itself says that it is done.
+async fn look(scene: &Scene, level: Level, live: &Json, names_count: bool) -> (Verdict, bool) {
+    let view = View::new(live);
+    let ignores_pause = view.paused() && !knows_pauses(scene).await;
+    let wanted = Wanted { level, ignores_pause, ..Wanted::default() };
     let says_done =
-        View::new(live).status().is_some_and(|status| matches!(status.word(), "Ready" | "Sleeping" | "WriteLimited"));
+        view.status().is_some_and(|status| matches!(status, Status::Ready | Status::Sleeping | Status::WriteLimited));
     if level < Level::Ready || !says_done {
-        return judge(live, None, wanted);
+        return (judge(live, None, wanted), false);
     }
+    let reports_generation = reports_generation(scene, live).await;
     let namespace = scene.object.namespace.clone().unwrap_or_default();
     let deployment = ObjectRef::namespaced(Kind::Deployment, namespace, scene.object.name.clone());
     let deployment = match scene.cluster.get(&scene.operation, &deployment).await {
         Ok(found) => found.as_ref().map(json_of),
-        Err(error) => return Verdict::NotYet(format!("The Deployment cannot be read: {error}.")),
+        Err(error) => {
+            let verdict = Verdict::NotYet(format!("The Deployment cannot be read: {error}."));
+            return (verdict, reports_generation);
+        }
     };
     let certificate = if names_count { certificate(scene, live).await } else { None };
-    judge(live, deployment.as_ref(), Wanted { api_server_certificate: certificate.as_deref(), ..wanted })
+    let wanted = Wanted { reports_generation, api_server_certificate: certificate.as_deref(), ..wanted };
+    (judge(live, deployment.as_ref(), wanted), reports_generation)
 }
 
 async fn explain(scene: &Scene, level: Level, last: &Json, reason: &EndReason) -> Diagnostic {
@@ -161,7 +206,7 @@ async fn explain(scene: &Scene, level: Level, last: &Json, reason: &EndReason) -
         ),
         EndReason::Failed(error) => error.to_diagnostic(&format!("wait for {}", scene.object)),
         EndReason::Timeout(trouble) => {
-            let reason = match look(&scene.for_diagnosis(), level, last, true).await {
+            let reason = match look(&scene.for_diagnosis(), level, last, true).await.0 {
                 Verdict::NotYet(reason) | Verdict::Never(reason) => reason,
                 Verdict::Ready => "It was ready in the end, but not for long enough.".to_owned(),
             };

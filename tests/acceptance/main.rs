@@ -12,6 +12,7 @@
 
 mod api_down;
 mod bad_input;
+mod changes;
 mod drift;
 mod examples;
 mod harness;

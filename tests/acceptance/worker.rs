@@ -85,6 +85,16 @@ fn machines_that_boot_with_the_user_data_are_ready_nodes() {
     let secrets = sandbox.cluster.in_tenant(&sandbox.namespace, &["get", "secrets", "-n", "kube-system", "-o", "name"]);
     assert!(!secrets.contains(&secret(&plain)) && !secrets.contains(&secret(&marked)), "{secrets}");
     ready_node(&sandbox, "acceptance-cloud");
+
+    // Nodes are lost only if the user says so.
+    for outcome in [sandbox.terraform.plan_with(&["-destroy"]), sandbox.terraform.destroy()] {
+        let error = outcome.error();
+        assert_eq!(error.summary, "Nodes are joined");
+        assert!(error.detail.contains("2 joined nodes (acceptance-cloud, acceptance-shell)"), "{}", error.detail);
+    }
+    assert!(sandbox.cluster.tenant(&sandbox.namespace, "blue").is_some());
+    sandbox.configure(&[&tenant.with("destroy_with_nodes", "true").hcl()]);
+    sandbox.terraform.apply().succeeds();
     drop((cloud, shell));
     sandbox.terraform.destroy().succeeds();
 }

@@ -1,0 +1,170 @@
+use rstest::rstest;
+use tfplugin::resource::{ApplyResponse, Resource as _};
+
+use super::*;
+use crate::management_cluster::scripted::event;
+
+/// An update that sets these attributes.
+fn update(edits: &[(&str, Value)]) -> ApplyRequest {
+    change(stored("v1.30.2", &[]), planned(&config("v1.30.2", edits), &["status", "effective"]), memory())
+}
+
+async fn updated(api: &Scripted, edits: &[(&str, Value)]) -> ApplyResponse {
+    resource(api, &Scripted::new([])).update(&Context::default(), update(edits)).await
+}
+
+fn scaled(replicas: i64, status: &str) -> Json {
+    with(
+        live("v1.30.2", "v1.30.2"),
+        &[
+            ("/spec/controlPlane/deployment/replicas", json!(replicas)),
+            ("/status/kubernetesResources/version/status", json!(status)),
+        ],
+    )
+}
+
+#[rstest]
+#[case::to_zero(0, "Ready", "Sleeping", "ready")]
+#[case::back(1, "Sleeping", "Ready", "ready")]
+// There is no API to ask.
+#[case::to_zero_reachable(0, "Ready", "Sleeping", "reachable")]
+#[tokio::test(start_paused = true)]
+async fn scaling_to_zero_and_back_is_waited_for(
+    #[case] replicas: i64,
+    #[case] before: &str,
+    #[case] after: &str,
+    #[case] level: &str,
+) {
+    let changed = busy(scaled(replicas, before), before);
+    let done =
+        with(scaled(replicas, after), &[("/metadata/generation", json!(4)), ("/status/observedGeneration", json!(4))]);
+    let steps = [found(&live("v1.30.2", "v1.30.2")), writes(&changed), deployment(replicas)];
+    let waiting = waits(&changed, &[event("MODIFIED", &done)]);
+    let api = Scripted::new(steps.into_iter().chain(waiting));
+    let edits = [("control_plane.deployment.replicas", Value::from(replicas)), ("wait_for", level.into())];
+    let mut request = update(&edits);
+    request.prior.set("control_plane.deployment.replicas", Value::from(1 - replicas));
+    let response = resource(&api, &Scripted::new([])).update(&Context::default(), request).await;
+    assert_eq!(response.diagnostics, Diagnostics::new());
+    assert_eq!(response.state.str_at("status"), Some(after));
+    api.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_scale_has_what_was_applied_in_the_state_and_converges() {
+    let changed = busy(scaled(0, "Ready"), "Ready");
+    let steps = [found(&live("v1.30.2", "v1.30.2")), writes(&changed), deployment(1)];
+    let api = Scripted::new(steps.into_iter().chain(waits(&changed, &[])));
+    let cx = Context::default();
+    let edits = [("control_plane.deployment.replicas", Value::from(0))];
+    let resource_then = resource(&api, &Scripted::new([]));
+    let response = interrupted(&cx, resource_then.update(&cx, update(&edits))).await;
+    said(&response.diagnostics, "Interrupted while waiting");
+    assert_eq!(response.state.get("control_plane.deployment.replicas"), &Value::from(0));
+    assert!(response.private.read::<Memory>().unsettled);
+
+    // Nothing differs any more; the next apply only goes on waiting.
+    let done =
+        with(scaled(0, "Sleeping"), &[("/metadata/generation", json!(4)), ("/status/observedGeneration", json!(4))]);
+    let steps = [found(&changed), writes(&changed), deployment(0)];
+    let api = Scripted::new(steps.into_iter().chain(waits(&done, &[])));
+    let mut planned = response.state.clone();
+    planned.set("status", Value::Unknown);
+    let request = change(response.state, planned, response.private);
+    let response = resource(&api, &Scripted::new([])).update(&Context::default(), request).await;
+    assert_eq!(response.diagnostics, Diagnostics::new());
+    assert_eq!(response.state.str_at("status"), Some("Sleeping"));
+    assert!(!response.private.read::<Memory>().unsettled);
+    api.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_create_has_the_object_in_the_state() {
+    let made = json!({"apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",
+        "metadata": {"name": "a", "namespace": "tenants", "uid": "uid-a", "generation": 1, "resourceVersion": "1"},
+        "spec": live("v1.30.2", "v1.30.2")["spec"]});
+    let missing = crate::management_cluster::scripted::not_found("tenantcontrolplanes", "a");
+    let steps = [on(Method::GET, TENANT).answers(404, &missing), writes(&made)];
+    let api = Scripted::new(steps.into_iter().chain(waits(&made, &[])));
+    let cx = Context::default();
+    let mut wanted = planned(&config("v1.30.2", &[]), MOVES);
+    wanted.set("uid", Value::Unknown);
+    let resource = resource(&api, &Scripted::new([]));
+    let request = change(Value::Null, wanted, Private::default());
+    let response = interrupted(&cx, resource.create(&cx, request)).await;
+    said(&response.diagnostics, "Interrupted while waiting");
+    assert_eq!(response.state.str_at("uid"), Some("uid-a"));
+    assert!(response.private.read::<Memory>().unsettled);
+    api.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_migration_ends_when_the_datastore_in_use_is_the_wanted_one() {
+    let wanted = with(live("v1.30.2", "v1.30.2"), &[("/spec/dataStore", json!("new"))]);
+    // Some reads show `Ready` with the old datastore: before the migration, and for a moment after it.
+    let moving = with(wanted.clone(), &[("/status/kubernetesResources/version/status", json!("Migrating"))]);
+    let moved = with(wanted.clone(), &[("/status/storage/dataStoreName", json!("new"))]);
+    let steps = [found(&live("v1.30.2", "v1.30.2")), writes(&wanted), deployment(1)];
+    let events = [event("MODIFIED", &moving), event("MODIFIED", &wanted), event("MODIFIED", &moved)];
+    let api = Scripted::new(steps.into_iter().chain(waits(&wanted, &events)));
+    let response = updated(&api, &[("data_store", "new".into())]).await;
+    assert_eq!(response.diagnostics, Diagnostics::new());
+    assert_eq!(response.state.str_at("effective.data_store"), Some("new"));
+    api.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_control_plane_fails_at_once_where_kamaji_knows_the_annotation() {
+    let paused = with(
+        busy(live("v1.30.2", "v1.30.2"), "Ready"),
+        &[("/metadata/annotations", json!({"kamaji.clastix.io/paused": ""}))],
+    );
+    let steps = || [found(&live("v1.30.2", "v1.30.2")), writes(&paused), deployment(1)];
+    let edits = [("labels", Value::object([("a", Value::from("b"))]))];
+    let begin = Instant::now();
+    let api = Scripted::new(steps().into_iter().chain([crd(&["Ready", "Sleeping"], true)]).chain(any_wait(&paused)));
+    let response = updated(&api, &edits).await;
+    let error = said(&response.diagnostics, "Control plane will not become ready");
+    assert!(error.detail.contains("paused"), "{}", error.detail);
+    assert!(begin.elapsed() < Duration::from_secs(5));
+
+    // An older Kamaji works on.
+    let done = with(paused.clone(), &[("/status/observedGeneration", json!(4))]);
+    let waiting = waits(&paused, &[event("MODIFIED", &done)]);
+    let api = Scripted::new(steps().into_iter().chain([crd(&["Ready"], false)]).chain(waiting));
+    assert_eq!(updated(&api, &edits).await.diagnostics, Diagnostics::new());
+}
+
+/// A wait that may have begun before the judgement ended it.
+fn any_wait(object: &Json) -> [Step; 1] {
+    [on(Method::GET, TENANTS).answers(200, &list_of("8", std::slice::from_ref(object))).always()]
+}
+
+/// What a Kamaji that says what it has seen has not finished yet is not done, although nothing else tells.
+#[rstest]
+#[case::it_reports(true, false)]
+#[case::it_does_not(false, true)]
+#[tokio::test(start_paused = true)]
+async fn the_crd_tells_whether_kamaji_says_what_it_has_seen(#[case] reports: bool, #[case] done: bool) {
+    let mut unseen = live("v1.30.2", "v1.30.2");
+    unseen["status"].as_object_mut().unwrap().remove("observedGeneration");
+    let image = |name: &str| json!({"name": name, "image": format!("registry.k8s.io/{name}:v1.30.2")});
+    let containers = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"].map(image);
+    let rolled_out = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "generation": 1},
+        "spec": {"replicas": 1, "template": {"spec": {"containers": containers}}},
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}});
+    let steps = [
+        found(&live("v1.30.2", "v1.30.2")),
+        writes(&unseen),
+        on(Method::GET, DEPLOYMENT).answers(200, &rolled_out).always(),
+        crd(&["Sleeping"], reports),
+    ];
+    let api = Scripted::new(steps.into_iter().chain(waits(&unseen, &[])));
+    let cx = Context::default();
+    let edits = [("labels", Value::object([("a", Value::from("b"))]))];
+    let resource = resource(&api, &Scripted::new([]));
+    let response = interrupted(&cx, resource.update(&cx, update(&edits))).await;
+    assert_eq!(!response.diagnostics.has_errors(), done, "{:?}", response.diagnostics);
+    let asked = api.asked().iter().filter(|asked| asked.path == CRD).count();
+    assert_eq!(asked, 1, "the CRD is asked once");
+}
