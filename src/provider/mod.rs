@@ -51,7 +51,7 @@ impl KamajiProvider {
             Box::new(WorkerJoin::new(Arc::clone(&shared))),
         ];
         let data_sources: Vec<Box<dyn DataSource>> = vec![
-            Box::new(ManagedDataSource::new(TenantControlPlane, TENANT_CONTROL_PLANE, Arc::clone(&shared))),
+            Box::new(ManagedDataSource::new(TenantControlPlane::default(), TENANT_CONTROL_PLANE, Arc::clone(&shared))),
             Box::new(TenantControlPlanes::new(Arc::clone(&shared))),
             Box::new(TenantsReady::new(Arc::clone(&shared))),
         ];

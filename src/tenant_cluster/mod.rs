@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use tfplugin::Diagnostic;
 
 use crate::management_cluster::config::{Credentials, Source, load};
-use crate::management_cluster::{ApiError, ManagementCluster};
+use crate::management_cluster::{ApiError, ManagementCluster, ObjectRef, Operation};
 
 /// The API of a tenant. Cheap to clone.
 #[derive(Clone)]
@@ -62,4 +62,14 @@ impl TenantCluster {
         }
         Diagnostic::error("Refused by the tenant's API", format!("Failed to {doing}: {error}."))
     }
+}
+
+/// Waits until the tenant's API answers from here.
+pub async fn wait_until_answers(
+    cluster: &ManagementCluster,
+    operation: &Operation,
+    object: &ObjectRef,
+) -> Result<(), Diagnostic> {
+    let reach = reach::Reach { cluster: cluster.clone(), connect: over_the_network() };
+    reach.wait(operation, object, reach::For::Api).await.map(|_| ())
 }

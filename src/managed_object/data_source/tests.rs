@@ -12,15 +12,15 @@ use crate::tenant_control_plane::TenantControlPlane;
 const TENANT: &str = "/apis/kamaji.clastix.io/v1alpha1/namespaces/tenants/tenantcontrolplanes/a";
 
 fn source(api: &Scripted) -> ManagedDataSource<TenantControlPlane> {
-    ManagedDataSource::new(TenantControlPlane, "A tenant.", Arc::new(Configured::of(api.cluster())))
+    ManagedDataSource::new(TenantControlPlane::default(), "A tenant.", Arc::new(Configured::of(api.cluster())))
 }
 
 fn unconfigured() -> ManagedDataSource<TenantControlPlane> {
-    ManagedDataSource::new(TenantControlPlane, "A tenant.", Arc::new(Configured::default()))
+    ManagedDataSource::new(TenantControlPlane::default(), "A tenant.", Arc::new(Configured::default()))
 }
 
 fn config(edits: &[(&str, &str)]) -> Value {
-    let mut config = schema(TenantControlPlane.schema(), "x").null_object();
+    let mut config = schema(TenantControlPlane::default().schema(), "x").null_object();
     for (name, value) in edits {
         config.set(name, (*value).into());
     }
@@ -38,7 +38,7 @@ fn live() -> Step {
 
 #[test]
 fn core_accepts_the_schema_and_nothing_in_it_can_be_configured_but_the_object() {
-    let schema = schema(TenantControlPlane.schema(), "A tenant.");
+    let schema = schema(TenantControlPlane::default().schema(), "A tenant.");
     assert_eq!(check(ObjectKind::DataSource, &schema), Vec::<String>::new());
     let configurable: Vec<_> = schema
         .attributes
