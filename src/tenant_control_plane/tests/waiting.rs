@@ -122,7 +122,7 @@ async fn a_paused_control_plane_fails_at_once_where_kamaji_knows_the_annotation(
     let steps = || [found(&live("v1.30.2", "v1.30.2")), writes(&paused), deployment(1)];
     let edits = [("labels", Value::object([("a", Value::from("b"))]))];
     let begin = Instant::now();
-    let api = Scripted::new(steps().into_iter().chain([crd(&["Ready", "Sleeping"], true)]).chain(any_wait(&paused)));
+    let api = Scripted::new(steps().into_iter().chain([crd(&["Ready", "Sleeping"], true)]).chain(waits(&paused, &[])));
     let response = updated(&api, &edits).await;
     let error = said(&response.diagnostics, "Control plane will not become ready");
     assert!(error.detail.contains("paused"), "{}", error.detail);
@@ -133,11 +133,6 @@ async fn a_paused_control_plane_fails_at_once_where_kamaji_knows_the_annotation(
     let waiting = waits(&paused, &[event("MODIFIED", &done)]);
     let api = Scripted::new(steps().into_iter().chain([crd(&["Ready"], false)]).chain(waiting));
     assert_eq!(updated(&api, &edits).await.diagnostics, Diagnostics::new());
-}
-
-/// A wait that may have begun before the judgement ended it.
-fn any_wait(object: &Json) -> [Step; 1] {
-    [on(Method::GET, TENANTS).answers(200, &list_of("8", std::slice::from_ref(object))).always()]
 }
 
 /// What a Kamaji that says what it has seen has not finished yet is not done, although nothing else tells.
