@@ -8,6 +8,7 @@
 pub mod data_source;
 pub mod diagnostics;
 pub mod ephemeral;
+pub mod identity;
 pub mod path;
 pub mod plan;
 pub mod private;

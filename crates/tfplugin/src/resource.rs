@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::identity::IdentitySchema;
 use crate::path::Path;
 use crate::private::Private;
 use crate::schema::Schema;
@@ -128,15 +129,28 @@ impl Checkpoint {
     }
 }
 
-/// What an import makes of an id: enough for a read.
+/// What an import or a move makes of an object: enough for a read.
 #[derive(Clone, Debug)]
 pub struct ImportResponse {
     /// An object with all other attributes null.
     pub state: Value,
     /// What the read after it gets.
     pub private: Private,
-    /// Errors refuse the import.
+    /// Errors refuse the import or move.
     pub diagnostics: Diagnostics,
+}
+
+/// An object of another type, or of another provider, that a `moved` block wants to become one of this type.
+#[derive(Clone, Debug)]
+pub struct MoveRequest {
+    /// Full address of the provider that has the object: `registry.terraform.io/hashicorp/kubernetes`.
+    pub source_provider: String,
+    /// The type that it has there.
+    pub source_type: String,
+    /// Version of that type's schema.
+    pub source_schema_version: i64,
+    /// Its state as it stands in the state file.
+    pub state: serde_json::Value,
 }
 
 /// A kind of managed resource.
@@ -150,6 +164,11 @@ pub trait Resource: Send + Sync {
 
     /// Its description. The same reference for the life of the process.
     fn schema(&self) -> &Schema;
+
+    /// What identifies its objects; [`None`] if nothing but the state does.
+    fn identity(&self) -> Option<&'static IdentitySchema> {
+        None
+    }
 
     /// Rules across attributes; the rules of single attributes have been applied. Runs without provider
     /// configuration and makes no request.
@@ -182,6 +201,31 @@ pub trait Resource: Send + Sync {
             diagnostics: Diagnostic::error(
                 "Import not supported",
                 format!("{} objects cannot be imported. Remove the import block.", self.type_name()),
+            )
+            .into(),
+        }
+    }
+
+    /// Reads the identity of an object to import. Only asked of resources that have an identity; its attributes are
+    /// known and not null.
+    async fn import_identity(&self, cx: &Context, _identity: &Value) -> ImportResponse {
+        self.import(cx, "").await
+    }
+
+    /// Takes over an object of another type. The provider is not configured, so this makes no request: a read follows.
+    fn move_from(&self, request: &MoveRequest) -> ImportResponse {
+        ImportResponse {
+            state: Value::Null,
+            private: Private::default(),
+            diagnostics: Diagnostic::error(
+                "Move between these types not supported",
+                format!(
+                    "A {} of {} cannot become a {}. Remove the moved block; use `terraform import` for the object and \
+                     `terraform state rm` for the old address.",
+                    request.source_type,
+                    request.source_provider,
+                    self.type_name()
+                ),
             )
             .into(),
         }

@@ -143,6 +143,35 @@ fn mark_unknown(
     }
 }
 
+/// The configuration that an object of this state could have: without what only the provider gives, what is never
+/// stored, and what should not be written any more.
+pub fn to_config(attributes: &[Attribute], state: &Value) -> Value {
+    let Value::Object(members) = state else { return Value::Null };
+    let kept = attributes.iter().map(|attribute| {
+        let value = members.get(attribute.name).unwrap_or(&Value::Null);
+        let configurable = attribute.is_configurable() && !attribute.write_only && attribute.deprecated.is_none();
+        let value = if configurable { to_config_attribute(attribute, value) } else { Value::Null };
+        (attribute.name.to_owned(), value)
+    });
+    Value::Object(kept.collect())
+}
+
+fn to_config_attribute(attribute: &Attribute, value: &Value) -> Value {
+    match (&attribute.kind, value) {
+        (Kind::Object(inner), Value::Object(_)) => to_config(inner, value),
+        (Kind::ListOf(inner), Value::List(items)) => {
+            Value::List(items.iter().map(|item| to_config(inner, item)).collect())
+        }
+        (Kind::SetOf(inner), Value::Set(items)) => {
+            Value::Set(items.iter().map(|item| to_config(inner, item)).collect())
+        }
+        (Kind::MapOf(inner), Value::Object(items)) => {
+            Value::Object(items.iter().map(|(key, item)| (key.clone(), to_config(inner, item))).collect())
+        }
+        _ => value.clone(),
+    }
+}
+
 /// Replaces every unknown inside a value by null, as core would store it. For results that are returned with an error.
 pub fn without_unknowns(value: &Value) -> Value {
     match value {
@@ -257,6 +286,11 @@ mod tests {
         let proposal = plan(&stored(), &thing(|config| config.set(path, value)));
         assert_eq!(unknowns(&proposal.planned), moved);
         assert_eq!(proposal.replaced, []);
+    }
+
+    #[test]
+    fn a_configuration_from_a_state_has_nothing_that_only_the_provider_gives() {
+        assert_eq!(to_config(&schema().attributes, &stored()), thing(|_| {}));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 
 use super::guard::{Fallible as _, panicked};
 use super::managed::resolved;
-use super::{Inner, dynamic};
+use super::{Inner, dynamic, identity};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::path::Path;
 use crate::plan::propose;
@@ -21,7 +21,6 @@ pub(super) async fn plan_resource_change(
     request: wire::plan_resource_change::Request,
 ) -> wire::plan_resource_change::Response {
     type PlanResponse = wire::plan_resource_change::Response;
-    let identity = request.prior_identity.clone();
     let plan = async {
         let resource = inner.resource(&request.type_name)?;
         let schema = resource.schema();
@@ -43,13 +42,15 @@ pub(super) async fn plan_resource_change(
             plan.planned = proposal.planned;
             plan.requires_replace = proposal.replaced.into_iter().map(|(path, _)| path).collect();
         }
-        let plan = resource.plan(&inner.context(), PlanRequest { prior, config, private }, plan).await;
+        let plan = resource.plan(&inner.context(), PlanRequest { prior: prior.clone(), config, private }, plan).await;
+        let replaced = !plan.requires_replace.is_empty();
         Ok(PlanResponse {
             planned_state: Some(dynamic::write(&plan.planned, schema)),
             requires_replace: plan.requires_replace.iter().map(Path::to_proto).collect(),
             planned_private: plan.private.into_bytes(),
             diagnostics: plan.diagnostics.to_proto(),
-            planned_identity: identity,
+            planned_identity: identity::planned(resource, &prior, &plan.planned, replaced)
+                .or_else(|| request.prior_identity.clone()),
             ..PlanResponse::default()
         })
     };
@@ -128,7 +129,7 @@ fn answer(
         new_state: Some(dynamic::write(&state, resource.schema())),
         private: applied.private.into_bytes(),
         diagnostics: applied.diagnostics.to_proto(),
-        new_identity: identity,
+        new_identity: identity::of(resource, &state).or(identity),
         ..wire::apply_resource_change::Response::default()
     }
 }

@@ -1,11 +1,10 @@
-//! Managed resources but for their changes: validation, state upgrade, refresh, import, move.
+//! Managed resources but for their changes: validation, state upgrade, refresh.
 
 use std::sync::Arc;
 
 use super::guard::Fallible as _;
-use super::{Inner, dynamic};
+use super::{Inner, dynamic, identity};
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::path::Path;
 use crate::private::Private;
 use crate::proto::tfplugin6 as wire;
 use crate::resource::{ReadRequest, Resource, ValidateRequest};
@@ -77,90 +76,26 @@ pub(super) async fn upgrade_resource_state(
     upgrade().unwrap_or_else(|diagnostics| Response::failed(&diagnostics))
 }
 
-/// No resource has an identity yet; a state cannot hold one.
-pub(super) async fn upgrade_resource_identity(
-    inner: Arc<Inner>,
-    request: wire::upgrade_resource_identity::Request,
-) -> wire::upgrade_resource_identity::Response {
-    let diagnostics = match inner.resource(&request.type_name) {
-        Ok(_) => Diagnostic::error(
-            "Resource identity not supported",
-            format!("{} has no identity in this version of the provider.", request.type_name),
-        )
-        .into(),
-        Err(diagnostics) => diagnostics,
-    };
-    wire::upgrade_resource_identity::Response::failed(&diagnostics)
-}
-
 pub(super) async fn read_resource(
     inner: Arc<Inner>,
     request: wire::read_resource::Request,
 ) -> wire::read_resource::Response {
     type Response = wire::read_resource::Response;
-    let identity = request.current_identity.clone();
     let read = async {
         let resource = inner.resource(&request.type_name)?;
         let state = dynamic::read_object("state", request.current_state.as_ref(), resource.schema())?;
         let private = Private::from_bytes(request.private.clone());
         let answer = resource.read(&inner.context(), ReadRequest { state, private }).await;
         Ok(Response {
+            // What is not echoed is wiped from the state.
+            new_identity: identity::of(resource, &answer.state).or_else(|| request.current_identity.clone()),
             new_state: Some(dynamic::write(&answer.state, resource.schema())),
             diagnostics: answer.diagnostics.to_proto(),
             private: answer.private.into_bytes(),
-            // What is not echoed is wiped from the state.
-            new_identity: identity,
             deferred: None,
         })
     };
     read.await.unwrap_or_else(|diagnostics: Diagnostics| Response::failed(&diagnostics))
-}
-
-pub(super) async fn import_resource_state(
-    inner: Arc<Inner>,
-    request: wire::import_resource_state::Request,
-) -> wire::import_resource_state::Response {
-    type Response = wire::import_resource_state::Response;
-    let import = async {
-        let resource = inner.resource(&request.type_name)?;
-        if request.id.is_empty() {
-            let problem = "Import by identity is not supported by this version of the provider. Give an id.";
-            return Err(Diagnostic::error("Import needs an id", problem).into());
-        }
-        let answer = resource.import(&inner.context(), &request.id).await;
-        if answer.diagnostics.has_errors() || answer.state.is_null() {
-            return Err(answer.diagnostics);
-        }
-        let imported = wire::import_resource_state::ImportedResource {
-            type_name: request.type_name.clone(),
-            state: Some(dynamic::write(&answer.state, resource.schema())),
-            private: answer.private.into_bytes(),
-            identity: None,
-        };
-        Ok(Response { imported_resources: vec![imported], diagnostics: answer.diagnostics.to_proto(), deferred: None })
-    };
-    import.await.unwrap_or_else(|diagnostics| Response::failed(&diagnostics))
-}
-
-/// No resource takes over objects of other types yet.
-pub(super) async fn move_resource_state(
-    inner: Arc<Inner>,
-    request: wire::move_resource_state::Request,
-) -> wire::move_resource_state::Response {
-    let diagnostics = match inner.resource(&request.target_type_name) {
-        Ok(_) => Diagnostic::error(
-            "Move between these types not supported",
-            format!(
-                "A {} of {} cannot become a {}. Remove the moved block; use `terraform import` for the object and \
-                 `terraform state rm` for the old address.",
-                request.source_type_name, request.source_provider_address, request.target_type_name
-            ),
-        )
-        .at(Path::root())
-        .into(),
-        Err(diagnostics) => diagnostics,
-    };
-    wire::move_resource_state::Response::failed(&diagnostics)
 }
 
 /// Nothing of an answer may be unknown once something was applied or read; what is, is a bug that must not lose the rest.

@@ -8,9 +8,11 @@ mod data_source;
 mod dynamic;
 mod ephemeral;
 mod guard;
+mod identity;
 mod managed;
 mod not_offered;
 mod provider;
+mod taken_over;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -118,14 +120,14 @@ calls! {
     validate_provider_config in provider,
     configure_provider in provider,
     stop_provider in provider,
-    get_resource_identity_schemas in provider,
+    get_resource_identity_schemas in identity,
     validate_resource_config in managed,
     upgrade_resource_state in managed,
-    upgrade_resource_identity in managed,
+    upgrade_resource_identity in identity,
     read_resource in managed,
-    import_resource_state in managed,
-    move_resource_state in managed,
-    generate_resource_config in not_offered,
+    import_resource_state in taken_over,
+    move_resource_state in taken_over,
+    generate_resource_config in taken_over,
     plan_resource_change in change,
     validate_data_resource_config in data_source,
     read_data_source in data_source,

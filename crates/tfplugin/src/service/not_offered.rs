@@ -1,5 +1,4 @@
-//! Kinds of objects that the framework does not offer yet: functions, list resources, actions, state stores, generated
-//! configuration. Core asks only for what the schemas announce, so these answers are seen by other clients alone: the
+//! Kinds of objects that the framework does not offer yet: functions, list resources, actions, state stores. Core asks only for what the schemas announce, so these answers are seen by other clients alone: the
 //! right empty answer, or one clear diagnostic.
 
 use std::sync::Arc;
@@ -44,7 +43,6 @@ macro_rules! refused {
 refused! {
     call_function: "functions", name;
     validate_list_resource_config: "list resources", type_name;
-    generate_resource_config: "generated configuration", type_name;
     configure_state_store: "state stores", type_name;
     lock_state: "state stores", type_name;
     unlock_state: "state stores", type_name;

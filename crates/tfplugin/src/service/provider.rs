@@ -15,7 +15,7 @@ fn capabilities() -> wire::ServerCapabilities {
         plan_destroy: true,
         get_provider_schema_optional: true,
         move_resource_state: true,
-        generate_resource_config: false,
+        generate_resource_config: true,
     }
 }
 
@@ -107,12 +107,4 @@ pub(super) async fn stop_provider(
     tracing::info!("stopping: operations return what they have");
     inner.stop_all();
     wire::stop_provider::Response::default()
-}
-
-/// No resource has an identity yet: an empty answer, which core takes as such.
-pub(super) async fn get_resource_identity_schemas(
-    _inner: Arc<Inner>,
-    _request: wire::get_resource_identity_schemas::Request,
-) -> wire::get_resource_identity_schemas::Response {
-    wire::get_resource_identity_schemas::Response::default()
 }

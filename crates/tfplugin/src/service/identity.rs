@@ -1,0 +1,107 @@
+//! Identities on the wire.
+
+use std::sync::Arc;
+
+use super::guard::Fallible as _;
+use super::{Inner, dynamic};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::identity::IdentitySchema;
+use crate::proto::tfplugin6 as wire;
+use crate::resource::Resource;
+use crate::schema::Schema;
+use crate::value::{self, Value};
+
+pub(super) async fn get_resource_identity_schemas(
+    inner: Arc<Inner>,
+    _request: wire::get_resource_identity_schemas::Request,
+) -> wire::get_resource_identity_schemas::Response {
+    let resources = inner.provider.resources();
+    let identity_schemas = resources
+        .iter()
+        .filter_map(|it| Some((it.type_name().to_owned(), to_proto(it.identity()?, it.schema()))))
+        .collect();
+    wire::get_resource_identity_schemas::Response { identity_schemas, diagnostics: Vec::new() }
+}
+
+fn to_proto(identity: &IdentitySchema, schema: &Schema) -> wire::ResourceIdentitySchema {
+    use wire::resource_identity_schema::IdentityAttribute;
+    let attributes = identity.attributes.iter().map(|attribute| IdentityAttribute {
+        name: attribute.name.to_owned(),
+        r#type: schema
+            .attribute(attribute.name)
+            .map(|found| found.value_type().to_json().to_string().into_bytes())
+            .unwrap_or_default(),
+        required_for_import: true,
+        optional_for_import: false,
+        description: attribute.description.to_owned(),
+    });
+    wire::ResourceIdentitySchema { version: identity.version, identity_attributes: attributes.collect() }
+}
+
+/// Reads a stored identity. Core asks only if it was written in another version; nothing stored is nothing to upgrade.
+pub(super) async fn upgrade_resource_identity(
+    inner: Arc<Inner>,
+    request: wire::upgrade_resource_identity::Request,
+) -> wire::upgrade_resource_identity::Response {
+    type Response = wire::upgrade_resource_identity::Response;
+    let upgrade = || {
+        let resource = inner.resource(&request.type_name)?;
+        let unreadable = |problem: String| -> Diagnostics {
+            Diagnostic::error(
+                "Stored identity not readable",
+                format!(
+                    "The identity of this {} (version {}) cannot be read: {problem}. Use the provider version that wrote \
+                     it, or restore the state from a backup.",
+                    request.type_name, request.version
+                ),
+            )
+            .into()
+        };
+        let Some(identity) = resource.identity() else {
+            return Err(unreadable("objects of this type have none".to_owned()));
+        };
+        let Some(raw) = request.raw_identity.as_ref().filter(|raw| !raw.json.is_empty()) else {
+            return Ok(Response::default());
+        };
+        if request.version != identity.version {
+            return Err(unreadable(format!("this provider knows version {}", identity.version)));
+        }
+        let json = serde_json::from_slice(&raw.json).map_err(|error| unreadable(error.to_string()))?;
+        let ty = identity.object_type(resource.schema());
+        let found = value::from_json(&json, &ty).map_err(|error| unreadable(error.to_string()))?;
+        Ok(Response { upgraded_identity: data(resource, &found), ..Response::default() })
+    };
+    upgrade().unwrap_or_else(|diagnostics| Response::failed(&diagnostics))
+}
+
+/// The identity of the object of a state; [`None`] if there is no object, or no identity.
+pub(super) fn of(resource: &dyn Resource, state: &Value) -> Option<wire::ResourceIdentityData> {
+    data(resource, &resource.identity()?.of(state))
+}
+
+/// The identity that a plan promises.
+pub(super) fn planned(
+    resource: &dyn Resource,
+    prior: &Value,
+    planned: &Value,
+    replaced: bool,
+) -> Option<wire::ResourceIdentityData> {
+    data(resource, &resource.identity()?.planned(prior, planned, replaced))
+}
+
+/// Reads what core sends for an import.
+pub(super) fn read(
+    resource: &dyn Resource,
+    identity: &IdentitySchema,
+    data: &wire::ResourceIdentityData,
+) -> Result<Value, Diagnostics> {
+    dynamic::read_type("identity", data.identity_data.as_ref(), &identity.object_type(resource.schema()))
+}
+
+fn data(resource: &dyn Resource, identity: &Value) -> Option<wire::ResourceIdentityData> {
+    let ty = resource.identity()?.object_type(resource.schema());
+    let msgpack = || value::encode(identity, &ty);
+    (!identity.is_null()).then(|| wire::ResourceIdentityData {
+        identity_data: Some(wire::DynamicValue { msgpack: msgpack(), json: Vec::new() }),
+    })
+}
