@@ -1,11 +1,13 @@
 //! What the objects of the provider share: the management cluster and how to speak to it. The provider block sets it.
 
 use std::collections::BTreeSet;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tfplugin::{Diagnostic, Diagnostics};
+use tokio::sync::OnceCell;
 
-use crate::management_cluster::{ManagementCluster, ObjectRef};
+use crate::kamaji::metadata::MetadataRules;
+use crate::management_cluster::{ApiError, Kind, ManagementCluster, ObjectRef, Operation};
 
 /// Who owns the fields that this provider writes, unless the configuration says otherwise.
 pub const FIELD_MANAGER: &str = "terraform-provider-kamaji";
@@ -18,9 +20,21 @@ pub struct Configured(RwLock<State>);
 #[derive(Default)]
 struct State {
     cluster: Cluster,
-    offline: bool,
-    field_manager: Option<String>,
+    settings: Settings,
+    /// UID of the management cluster, asked once; [`None`] inside if it may not be seen.
+    uid: Arc<OnceCell<Option<String>>>,
     said: BTreeSet<&'static str>,
+}
+
+/// What the provider block says beside the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// No request is to be made.
+    pub offline: bool,
+    /// Our field manager; [`FIELD_MANAGER`] by default.
+    pub field_manager: Option<String>,
+    /// Labels and annotations of all objects.
+    pub metadata: MetadataRules,
 }
 
 /// Whether there is a management cluster to be asked.
@@ -39,21 +53,55 @@ pub enum Cluster {
 
 impl Configured {
     /// Takes a new configuration; what was said before may be said again.
-    pub fn replace(&self, cluster: Cluster, offline: bool, field_manager: Option<String>) {
-        let state = State { cluster, offline, field_manager, said: BTreeSet::new() };
+    pub fn replace(&self, cluster: Cluster, settings: Settings) {
+        let state = State { cluster, settings, ..State::default() };
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
-    /// Configured with a cluster of one's own.
+    /// Configured with a cluster of one's own, whose UID nobody may see.
     #[cfg(test)]
     pub(crate) fn of(cluster: ManagementCluster) -> Self {
-        Self(RwLock::new(State { cluster: Cluster::Ready(cluster), ..State::default() }))
+        Self::with(cluster, None, Settings::default())
+    }
+
+    /// Configured with a cluster of one's own, which has this UID.
+    #[cfg(test)]
+    pub(crate) fn with(cluster: ManagementCluster, uid: Option<&str>, settings: Settings) -> Self {
+        let uid = Arc::new(OnceCell::new_with(Some(uid.map(str::to_owned))));
+        Self(RwLock::new(State { cluster: Cluster::Ready(cluster), settings, uid, ..State::default() }))
+    }
+
+    /// UID of the management cluster, which is that of its namespace kube-system: the same for as long as the cluster's
+    /// data lives. One request a run; [`None`] if the cluster does not answer or does not let us see it.
+    pub async fn cluster_uid(&self, cluster: &ManagementCluster, operation: &Operation) -> Option<String> {
+        let cell = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).uid);
+        let ask = || async {
+            let kube_system = ObjectRef::cluster(Kind::Namespace, "kube-system");
+            match cluster.get(operation, &kube_system).await {
+                Ok(found) => Ok(found.and_then(|namespace| namespace.metadata.uid)),
+                // The answer will be the same for all objects of the run.
+                Err(ApiError::Forbidden { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        match cell.get_or_try_init(ask).await {
+            Ok(uid) => uid.clone(),
+            Err(error) => {
+                tracing::info!(%error, "the UID of the management cluster is not known");
+                None
+            }
+        }
+    }
+
+    /// What the provider block says about labels and annotations.
+    pub fn metadata(&self) -> MetadataRules {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).settings.metadata.clone()
     }
 
     /// The management cluster.
     pub fn cluster(&self) -> Result<ManagementCluster, Diagnostic> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if state.offline {
+        if state.settings.offline {
             return Err(Diagnostic::error(
                 "Provider is offline",
                 "The provider block has `offline = true`, so the management cluster is not asked. Remove it to apply.",
@@ -81,7 +129,7 @@ impl Configured {
     pub fn offline_reason(&self) -> Option<&'static str> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match state.cluster {
-            _ if state.offline => Some("The provider block has `offline = true`."),
+            _ if state.settings.offline => Some("The provider block has `offline = true`."),
             Cluster::Unknown(_) => Some("An argument of the provider block is known only after apply."),
             _ => None,
         }
@@ -90,7 +138,7 @@ impl Configured {
     /// Our field manager.
     pub fn field_manager(&self) -> String {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        state.field_manager.clone().unwrap_or_else(|| FIELD_MANAGER.to_owned())
+        state.settings.field_manager.clone().unwrap_or_else(|| FIELD_MANAGER.to_owned())
     }
 
     /// A diagnostic that is worth saying once a run, however many objects it concerns.
@@ -116,7 +164,7 @@ mod tests {
         let warning = || Diagnostic::warning("a", "b");
         assert!(!configured.once("x", warning()).is_empty());
         assert!(configured.once("x", warning()).is_empty());
-        configured.replace(Cluster::NotConfigured, false, None);
+        configured.replace(Cluster::NotConfigured, Settings::default());
         assert!(!configured.once("x", warning()).is_empty());
     }
 }

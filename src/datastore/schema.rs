@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use tfplugin::schema::{Attribute, RecomputedBy, Schema, Validator, object, string, string_list};
 
 use crate::kamaji::{names, network};
-use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, not_empty, timeouts};
+use crate::managed_object::schema::{
+    adopt_existing, deletion_protection, force_conflicts, metadata, not_empty, timeouts,
+};
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -85,6 +87,7 @@ fn attributes() -> Vec<Attribute> {
             "While true (the default), plans that would delete or replace the datastore are refused.",
         ),
         force_conflicts(),
+        adopt_existing(),
         timeouts(&[("create", "5m"), ("read", "1m"), ("update", "10m"), ("delete", "10m")]),
         string("id").computed(RecomputedBy::Nothing).doc("The name, also the import id."),
         string("uid").computed(RecomputedBy::Nothing).doc("UID of the object."),

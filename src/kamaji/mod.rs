@@ -10,6 +10,7 @@ pub mod diagnosis;
 pub mod duration;
 pub mod join;
 pub mod kubeconfig;
+pub mod metadata;
 pub mod names;
 pub mod network;
 pub mod quantity;

@@ -1,11 +1,13 @@
 //! Create: never adopts by accident, never loses what it made.
 
+use kube::api::DynamicObject;
 use serde_json::Value as Json;
 use tfplugin::private::Private;
 use tfplugin::resource::{ApplyRequest, ApplyResponse, Checkpoint, Context};
 use tfplugin::schema::{Attribute, Kind};
-use tfplugin::{Diagnostic, Diagnostics, Value};
+use tfplugin::{Diagnostic, Diagnostics, Severity, Value};
 
+use super::adoption::take_over;
 use super::locate;
 use super::memory::{Memory, NONCE};
 use super::ownership::{Apply, apply};
@@ -30,8 +32,14 @@ impl<M: Managed> ManagedResource<M> {
             Ok(None) => {}
             Ok(Some(found)) if carries(&json_of(&found), &memory.nonce) => {}
             Ok(Some(found)) if is_going(&json_of(&found)) => return nothing(still_going(&scene).into()),
+            Ok(Some(found)) if Self::adopts(&request.planned) && !memory.replacing => {
+                return self.adopt_object(&scene, &request, &memory, found).await.unwrap_or_else(nothing);
+            }
             Ok(Some(_)) => return nothing(self.foreign(&request.planned).into()),
             Err(error) => return nothing(error.to_diagnostic(&doing).into()),
+        }
+        if let Err(another) = self.check_cluster(&scene, &mut memory).await {
+            return nothing((*another).into());
         }
         let manifest = Json::Object(self.intent(&request.planned, &memory).manifest);
         memory.applied = manifest.as_object().cloned().unwrap_or_default();
@@ -57,6 +65,51 @@ impl<M: Managed> ManagedResource<M> {
         }
     }
 
+    /// True if a create may take over what exists.
+    pub(super) fn adopts(planned: &Value) -> bool {
+        planned.get("adopt_existing").as_bool().unwrap_or(false)
+    }
+
+    /// The memory of an object that exists: what an import would remember.
+    pub(super) fn adopted(&self, scene: &Scene, found: &DynamicObject, planned: &Value, memory: &Memory) -> Memory {
+        let mut memory = Memory { nonce: String::new(), was_ready: true, ..memory.clone() };
+        self.take(scene, found, &mut memory, &self.rules(planned));
+        memory
+    }
+
+    /// Makes an object that exists ours and what is configured.
+    async fn adopt_object(
+        &self,
+        scene: &Scene,
+        request: &ApplyRequest,
+        memory: &Memory,
+        found: DynamicObject,
+    ) -> Result<ApplyResponse, Diagnostics> {
+        let doing = format!("adopt {}", scene.object);
+        let mut memory = self.adopted(scene, &found, &request.planned, memory);
+        self.check_cluster(scene, &mut memory).await.map_err(|another| Diagnostics::from(*another))?;
+        let uid = found.metadata.uid.clone();
+        let manifest = self.intent(&request.planned, &memory).manifest;
+        memory.applied = manifest.clone();
+        if memory.has_adopted() {
+            let taken = take_over(scene, found, &memory).await;
+            taken.map_err(|error| Diagnostics::from(error.to_diagnostic(&doing)))?;
+        }
+        // With the uid the API server refuses to write another object, or to make one.
+        let mut sent = Json::Object(manifest);
+        sent["metadata"]["uid"] = uid.into();
+        let force = request.planned.get("force_conflicts").as_bool().unwrap_or(false);
+        let write = Apply { manifest: &sent, memory: &memory, force, dry_run: false, prior: None };
+        let written = apply(scene, self.managed.schema(), &write, &doing).await.map_err(|failed| failed.diagnostics)?;
+        let (live, warnings) = (json_of(&written.object), locate::warnings(written.warnings));
+        let step = Step { planned: &request.planned, live, more: false };
+        let mut response = self.finish(scene, step, memory, warnings, &request.checkpoint).await;
+        // An error would taint the object, and the next apply delete what somebody else made. The next plan goes on waiting.
+        let softened = response.diagnostics.iter().cloned().map(|it| Diagnostic { severity: Severity::Warning, ..it });
+        response.diagnostics = softened.collect::<Vec<_>>().into();
+        Ok(response)
+    }
+
     /// After a write: saves the state, waits, saves again.
     pub(super) async fn finish(
         &self,
@@ -66,8 +119,7 @@ impl<M: Managed> ManagedResource<M> {
         mut diagnostics: Diagnostics,
         checkpoint: &Checkpoint,
     ) -> ApplyResponse {
-        memory.adopted_from.clear();
-        memory.forget_plan();
+        memory.settle_in();
         let mut state = planned.clone();
         // The identity is known from the answer, whatever comes after.
         let mut known = tfplugin::plan::without_unknowns(planned);

@@ -53,7 +53,7 @@ impl<M: Managed> ManagedDataSource<M> {
 /// The table of a resource as that of a data source. What only the provider knows of a resource (`wait_for`,
 /// `timeouts`) is left out.
 fn schema(of: &Schema, description: &'static str) -> Schema {
-    let shown = of.attributes.iter().filter(|attribute| attribute.api.is_some() || !attribute.is_configurable());
+    let shown = of.attributes.iter().filter(|attribute| attribute.api.is_some() == attribute.is_configurable());
     let attributes = shown.map(|attribute| {
         let observed = attribute.observed();
         let chooses = |doc| Attribute { mode: Mode::OptionalComputed, description: doc, ..observed.clone() };

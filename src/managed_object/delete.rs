@@ -13,7 +13,7 @@ use crate::management_cluster::{Deleted, Propagation};
 impl<M: Managed> ManagedResource<M> {
     pub(super) async fn delete_object(&self, cx: &Context, request: DeleteRequest) -> Diagnostics {
         let DeleteRequest { prior, private } = request;
-        let memory: Memory = private.read();
+        let mut memory: Memory = private.read();
         if is_orphaned(&prior) {
             return Diagnostics::new();
         }
@@ -34,6 +34,10 @@ impl<M: Managed> ManagedResource<M> {
             Ok(scene) => scene,
             Err(diagnostic) => return diagnostic.into(),
         };
+        // What is missing in another cluster is not gone.
+        if let Err(another) = self.check_cluster(&scene, &mut memory).await {
+            return (*another).into();
+        }
         let mut said = Diagnostics::new();
         if worked && !nodes_may_go(&prior) && !memory.may_lose_nodes {
             // Since the plan, or unseen by it, somebody may have begun to use the object.

@@ -1,30 +1,47 @@
-//! Import ids: `namespace/name`, or `name` for cluster-wide kinds.
+//! Import ids: `namespace/name`, or `name` for cluster-wide kinds; and identities, which say the same in attributes.
 
+use tfplugin::identity::{IdentityAttribute, IdentitySchema};
 use tfplugin::private::Private;
 use tfplugin::resource::ImportResponse;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::{Managed, ManagedResource};
+use crate::management_cluster::Kind;
+
+const NAME: IdentityAttribute = IdentityAttribute { name: "name", description: "Name of the object." };
+const NAMESPACE: IdentityAttribute =
+    IdentityAttribute { name: "namespace", description: "Namespace of the management cluster that the object is in." };
+static NAMESPACED: IdentitySchema = IdentitySchema { version: 0, attributes: &[NAMESPACE, NAME] };
+static CLUSTER_WIDE: IdentitySchema = IdentitySchema { version: 0, attributes: &[NAME] };
+
+/// What identifies an object of a kind.
+pub(super) fn identity(kind: Kind) -> &'static IdentitySchema {
+    if kind.is_namespaced() { &NAMESPACED } else { &CLUSTER_WIDE }
+}
 
 impl<M: Managed> ManagedResource<M> {
     /// Just enough of a state for the read that follows.
     pub(super) fn read_import_id(&self, id: &str) -> ImportResponse {
-        let mut state = self.managed.schema().null_object();
-        let diagnostics = match split(id, self.managed.kind().is_namespaced()) {
+        match split(id, self.managed.kind().is_namespaced()) {
             Some((namespace, name)) => {
-                state.set("name", name.into());
-                if let Some(namespace) = namespace {
-                    state.set("namespace", namespace.into());
-                }
-                Diagnostics::new()
+                self.stub(&Value::object([("namespace", Value::from(namespace)), ("name", name.into())]))
             }
             None => {
                 let form = if self.managed.kind().is_namespaced() { "namespace/name" } else { "name" };
-                Diagnostic::error("Import id not readable", format!("{id:?} is not of the form `{form}`.")).into()
+                let refused =
+                    Diagnostic::error("Import id not readable", format!("{id:?} is not of the form `{form}`."));
+                ImportResponse { state: Value::Null, private: Private::default(), diagnostics: refused.into() }
             }
-        };
-        let state = if diagnostics.has_errors() { Value::Null } else { state };
-        ImportResponse { state, private: Private::default(), diagnostics }
+        }
+    }
+
+    /// A state with an identity and nothing else.
+    pub(super) fn stub(&self, given: &Value) -> ImportResponse {
+        let mut state = self.managed.schema().null_object();
+        for attribute in identity(self.managed.kind()).attributes {
+            state.set(attribute.name, given.get(attribute.name).clone());
+        }
+        ImportResponse { state, private: Private::default(), diagnostics: Diagnostics::new() }
     }
 
     /// The command that imports an object, for error texts.

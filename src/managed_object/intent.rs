@@ -6,6 +6,7 @@ use tfplugin::Value;
 use super::mapping::{cleared, put, to_api, within};
 use super::memory::{Memory, NONCE};
 use super::{Managed, ManagedResource};
+use crate::management_cluster::field_path::Step;
 
 /// An intent and what it keeps although the configuration dropped it.
 pub(super) struct Intent {
@@ -28,11 +29,52 @@ impl<M: Managed> ManagedResource<M> {
             }
         }
         cleared(&self.managed.schema().attributes, &memory.applied, &mut manifest);
+        self.rules(value).keep_ignored(memory, &mut manifest);
         if !memory.nonce.is_empty() {
             annotate(&mut manifest, NONCE, &memory.nonce);
         }
         Intent { manifest, kept }
     }
+}
+
+/// Leaves out what `ignore_changes` hands us as if it were configured: a value that is the prior one, that our last apply
+/// did not contain, and that is not ours on the object either.
+pub(super) fn without_unclaimed(
+    manifest: &Map<String, Json>,
+    prior: &Json,
+    applied: &Json,
+    is_ours: &dyn Fn(&[Step]) -> bool,
+) -> Map<String, Json> {
+    fn below(
+        manifest: &Map<String, Json>,
+        prior: &Json,
+        applied: &Json,
+        is_ours: &dyn Fn(&[Step]) -> bool,
+        path: &mut Vec<Step>,
+    ) -> Map<String, Json> {
+        let mut kept = Map::new();
+        for (key, value) in manifest {
+            let (prior, applied) = (&prior[key], &applied[key]);
+            path.push(Step::Field(key.clone()));
+            match value {
+                Json::Object(members) if !members.is_empty() => {
+                    let inner = below(members, prior, applied, is_ours, path);
+                    // In the spec an empty object may switch something on.
+                    let hollow = inner.is_empty() && path.first() == Some(&Step::Field("metadata".to_owned()));
+                    if !hollow {
+                        kept.insert(key.clone(), Json::Object(inner));
+                    }
+                }
+                _ if prior == value && applied != value && !is_ours(path) => {}
+                _ => {
+                    kept.insert(key.clone(), value.clone());
+                }
+            }
+            path.pop();
+        }
+        kept
+    }
+    below(manifest, prior, applied, is_ours, &mut Vec::new())
 }
 
 /// Adds an annotation. Its key has dots, so it is no path.
@@ -42,5 +84,33 @@ fn annotate(manifest: &mut Map<String, Json>, key: &str, text: &str) {
     let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
     if let Some(annotations) = annotations.as_object_mut() {
         annotations.insert(key.to_owned(), json!(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(manifest: &Json, prior: &Json, applied: &Json, ours: bool) -> Json {
+        let manifest = manifest.as_object().cloned().unwrap_or_default();
+        Json::Object(without_unclaimed(&manifest, prior, applied, &|_| ours))
+    }
+
+    #[test]
+    fn an_autoscalers_value_under_ignore_changes_is_not_claimed() {
+        let planned = json!({"spec": {"replicas": 5, "version": "b"}});
+        let prior = json!({"spec": {"replicas": 5, "version": "a"}});
+        let applied = json!({"spec": {"replicas": 2, "version": "a"}});
+        assert_eq!(sent(&planned, &prior, &applied, false), json!({"spec": {"version": "b"}}));
+        // Another canonical form in a new release of the provider: it is ours still.
+        assert_eq!(sent(&planned, &prior, &applied, true), planned);
+    }
+
+    #[test]
+    fn a_value_that_is_planned_anew_is_claimed() {
+        let planned = json!({"spec": {"replicas": 5, "addons": {}}});
+        let prior = json!({"spec": {"replicas": 2, "addons": {}}});
+        let applied = json!({"spec": {"replicas": 2, "addons": {}}});
+        assert_eq!(sent(&planned, &prior, &applied, false), planned);
     }
 }

@@ -39,9 +39,37 @@ pub struct Memory {
     /// After an import: managers whose ordinary updates own the taken fields, until the first apply.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adopted_from: Vec<String>,
+    /// After a move: managers whose server-side applies own the taken fields, until the first apply.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moved_from: Vec<String>,
+    /// After a move: the next refresh takes over what the object has.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub adopting: bool,
+    /// Written by the plan of a replace: the create that follows adopts nothing, since what it finds may be what is to be
+    /// replaced.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub replacing: bool,
+    /// UID of the cluster that the object lives in.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
     /// Checksum of the credentials that the computed values were read from; a refresh reads them again when it moved.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub observed_checksum: String,
+}
+
+impl Memory {
+    /// True while fields still belong to the managers that they were taken over from.
+    pub fn has_adopted(&self) -> bool {
+        !self.adopted_from.is_empty() || !self.moved_from.is_empty()
+    }
+
+    /// After a write: the object is like any other.
+    pub fn settle_in(&mut self) {
+        self.adopted_from.clear();
+        self.moved_from.clear();
+        self.adopting = false;
+        self.forget_plan();
+    }
 }
 
 /// Annotation that carries the nonce of a create.
@@ -55,6 +83,7 @@ impl Memory {
         self.loss_said = false;
         self.orphan_in_state = false;
         self.may_lose_nodes = false;
+        self.replacing = false;
     }
 
     /// What was applied at a path of keys with dots.

@@ -4,17 +4,21 @@
 //! Writes are server-side applies of what the user wrote, and nothing else; what is ours is what was applied last (see
 //! [`memory::Memory`]). A kind adds its table and what is particular to it through [`Managed`].
 
+mod adoption;
 #[cfg(test)]
 mod conformance;
 mod create;
 pub mod data_source;
 mod delete;
 mod destroy;
+mod fence;
 mod import;
 mod intent;
 pub mod locate;
 pub mod mapping;
 pub mod memory;
+mod metadata;
+mod moved;
 mod ownership;
 mod plan;
 mod read;
@@ -26,9 +30,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
+use tfplugin::identity::IdentitySchema;
+use tfplugin::plan::{Change, changes};
 use tfplugin::resource::{
-    ApplyRequest, ApplyResponse, Context, DeleteRequest, ImportResponse, Plan, PlanRequest, ReadRequest, ReadResponse,
-    Resource, ValidateRequest,
+    ApplyRequest, ApplyResponse, Context, DeleteRequest, ImportResponse, MoveRequest, Plan, PlanRequest, ReadRequest,
+    ReadResponse, Resource, ValidateRequest,
 };
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
@@ -36,6 +42,7 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 use crate::configured::Configured;
 use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation};
 use memory::Memory;
+use metadata::{ObjectRules, defaults_change};
 
 /// What differs from kind to kind.
 #[async_trait]
@@ -205,6 +212,19 @@ impl<M: Managed> ManagedResource<M> {
         })
     }
 
+    /// What the provider and the resource of `value` say about labels and annotations.
+    fn rules(&self, value: &Value) -> ObjectRules {
+        ObjectRules::of(self.shared.metadata(), value)
+    }
+
+    /// True if a write is needed to get from one to the other. What only the provider knows (`wait_for`, `timeouts`) needs
+    /// none.
+    fn needs_write(&self, prior: &Value, planned: &Value) -> bool {
+        let schema = self.managed.schema();
+        let in_api = |change: &Change| schema.at(&change.path).is_some_and(|attribute| attribute.api.is_some());
+        defaults_change(prior, planned) || changes(&schema.attributes, prior, planned).iter().any(in_api)
+    }
+
     /// True unless the configuration says otherwise.
     fn deletion_protection(value: &Value) -> bool {
         value.get("deletion_protection").as_bool().unwrap_or(true)
@@ -222,7 +242,9 @@ impl<M: Managed> Resource for ManagedResource<M> {
     }
 
     fn validate(&self, request: &ValidateRequest) -> Diagnostics {
-        self.managed.validate(&request.config)
+        let mut found = self.managed.validate(&request.config);
+        found.extend(self.rules(&request.config).contradictions(&request.config));
+        found
     }
 
     async fn plan(&self, cx: &Context, request: PlanRequest, plan: Plan) -> Plan {
@@ -247,6 +269,18 @@ impl<M: Managed> Resource for ManagedResource<M> {
 
     async fn import(&self, _cx: &Context, id: &str) -> ImportResponse {
         self.read_import_id(id)
+    }
+
+    fn identity(&self) -> Option<&'static IdentitySchema> {
+        Some(import::identity(self.managed.kind()))
+    }
+
+    async fn import_identity(&self, _cx: &Context, identity: &Value) -> ImportResponse {
+        self.stub(identity)
+    }
+
+    fn move_from(&self, request: &MoveRequest) -> ImportResponse {
+        self.take_from(request)
     }
 }
 

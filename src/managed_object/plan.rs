@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use kube::api::DynamicObject;
 use serde_json::Value as Json;
-use tfplugin::plan::changes;
 use tfplugin::private::Private;
 use tfplugin::resource::{Context, Plan, PlanRequest};
 use tfplugin::{Diagnostic, Diagnostics, Value};
@@ -12,9 +11,10 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 use super::locate;
 use super::memory::{Memory, NONCE};
 use super::ownership::{Apply, apply};
+use super::read::is_going;
 use super::schema::timeout;
-use super::{Managed, ManagedResource, Now};
-use crate::management_cluster::{ApiError, Operation};
+use super::{Managed, ManagedResource, Now, Scene};
+use crate::management_cluster::{ApiError, Operation, json_of};
 
 /// How long a plan tries an API server that does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -37,13 +37,17 @@ impl<M: Managed> ManagedResource<M> {
         memory.may_delete = !Self::deletion_protection(&request.config);
         self.managed.review(&request.prior, &request.config, &mut plan);
         self.plan_replace(cx, &request, &mut memory, &mut plan).await;
-        let changed = self.changed(&request, &plan);
+        let rules = self.rules(&request.config);
+        plan.diagnostics.extend(rules.contradictions(&request.config));
+        rules.complete(&request.prior, &mut plan.planned);
+        let changed = request.prior.is_null() || self.needs_write(&request.prior, &plan.planned);
         if request.prior.is_null() {
             memory = Memory {
                 nonce: self.shared.nonce(&self.object(&request.config)),
                 was_ready: memory.was_ready,
                 may_delete: memory.may_delete,
                 may_lose_nodes: memory.may_lose_nodes,
+                replacing,
                 ..Memory::default()
             };
         }
@@ -66,14 +70,6 @@ impl<M: Managed> ManagedResource<M> {
         plan
     }
 
-    /// True if the plan needs a write. What only the provider knows (`wait_for`, `timeouts`) does not.
-    fn changed(&self, request: &PlanRequest, plan: &Plan) -> bool {
-        request.prior.is_null()
-            || changes(&self.managed.schema().attributes, &request.prior, &plan.planned)
-                .iter()
-                .any(|change| self.managed.schema().at(&change.path).is_some_and(|attribute| attribute.api.is_some()))
-    }
-
     /// Sends what the apply's first request would send, as a dry-run. What may be made in the same apply is a warning.
     async fn ask_server(&self, cx: &Context, request: &PlanRequest, planned: &Value, memory: &Memory) -> Diagnostics {
         if self.shared.offline_reason().is_some() {
@@ -86,15 +82,21 @@ impl<M: Managed> ManagedResource<M> {
         scene.operation = Operation::new(timeout(self.managed.schema(), planned, "read"), &cx.stop).patience(PATIENCE);
         let creating = request.prior.is_null();
         let doing = format!("{} {}", if creating { "create" } else { "update" }, scene.object);
+        let (mut adopted, mut said) = (memory.clone(), Diagnostics::new());
         if creating {
             match scene.cluster.get(&scene.operation, &scene.object).await {
                 Ok(None) => {}
                 // A tainted object looks like this: core plans it as a create, and deletes it first.
                 Ok(Some(found)) if self.is_of_a_create_of_ours(&found) => return Diagnostics::new(),
+                Ok(Some(found)) if Self::adopts(planned) && !is_going(&json_of(&found)) => {
+                    adopted = self.adopted(&scene, &found, planned, memory);
+                    said.push(will_adopt(&scene));
+                }
                 Ok(Some(_)) => return self.foreign(planned).into(),
                 Err(error) => return self.soften(Some(error.clone()), error.to_diagnostic(&doing).into()),
             }
         }
+        let memory = &adopted;
         let mut stages = vec![planned.clone()];
         if !creating {
             stages = match self.managed.stages(&scene, Now::State(&request.prior), planned).await {
@@ -108,15 +110,15 @@ impl<M: Managed> ManagedResource<M> {
         let write = Apply { manifest: &manifest, memory, force, dry_run: true, prior: None };
         match apply(&scene, self.managed.schema(), &write, &doing).await {
             Ok(written) => {
-                let mut said = locate::warnings(written.warnings);
+                said.extend(locate::warnings(written.warnings));
                 if !creating {
-                    let would_be = crate::management_cluster::json_of(&written.object);
+                    let would_be = json_of(&written.object);
                     said.extend(self.managed.survey(&scene, &request.prior, planned, &would_be).await);
                 }
-                said
             }
-            Err(failed) => self.soften(failed.error, failed.diagnostics),
+            Err(failed) => said.extend(self.soften(failed.error, failed.diagnostics)),
         }
+        said
     }
 
     /// True for an object that this provider made, in this configuration or in another one.
@@ -131,7 +133,7 @@ impl<M: Managed> ManagedResource<M> {
             "Object exists already",
             format!(
                 "{object} exists and is not in this state; creating it would take over somebody else's object. To manage \
-                 it here, import it:\n\n  {}\n\nOtherwise choose another name.",
+                 it here, import it:\n\n  {}\n\nor set `adopt_existing = true` on this resource. Otherwise choose another name.",
                 self.import_command(planned)
             ),
         )
@@ -160,6 +162,18 @@ impl<M: Managed> ManagedResource<M> {
             _ => diagnostics,
         }
     }
+}
+
+fn will_adopt(scene: &Scene) -> Diagnostic {
+    Diagnostic::warning(
+        "Existing object will be adopted",
+        format!(
+            "{} exists. Since `adopt_existing = true`, it is not made but taken over and changed to what is configured; what \
+             the configuration leaves out stays as it is.",
+            scene.object
+        ),
+    )
+    .at(tfplugin::Path::of("adopt_existing"))
 }
 
 fn not_there_yet(what: &str, diagnostics: Diagnostics) -> Diagnostics {

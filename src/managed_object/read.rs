@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use kube::api::DynamicObject;
 use serde_json::Value as Json;
 use tfplugin::private::Private;
 use tfplugin::resource::{Context, ReadRequest, ReadResponse};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use super::adoption::Adoption;
 use super::mapping::refresh;
 use super::memory::{Memory, NONCE};
-use super::ownership::{Adoption, drift};
+use super::metadata::ObjectRules;
+use super::ownership::drift;
 use super::{Managed, ManagedResource, Scene};
 use crate::management_cluster::json_of;
 
@@ -36,12 +39,15 @@ impl<M: Managed> ManagedResource<M> {
         let doing = format!("read {}", scene.object);
         let found = scene.cluster.get_shared(&scene.operation, &scene.object).await;
         let found = found.map_err(|error| Diagnostics::from(error.to_refresh_diagnostic(&doing)))?;
+        let mut memory: Memory = private.read();
+        // Also for what is not there: a wrong cluster must not look like one where everything has to be made again.
+        self.check_cluster(&scene, &mut memory).await.map_err(|another| Diagnostics::from(*another))?;
         let gone = |private| ReadResponse { state: Value::Null, private, diagnostics: Diagnostics::new() };
         let Some(object) = found else { return Ok(gone(private)) };
-        let mut memory: Memory = private.read();
         let live = json_of(&object);
         let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
-        let imported = memory.applied.is_empty() && state.get("uid").is_null() && memory.nonce.is_empty();
+        let imported =
+            memory.adopting || memory.applied.is_empty() && state.get("uid").is_null() && memory.nonce.is_empty();
         match state.str_at("uid") {
             Some(known) if known != uid => return Err(replaced(&scene, known, uid).into()),
             // A create whose outcome was never known: the nonce tells whether it arrived.
@@ -52,24 +58,18 @@ impl<M: Managed> ManagedResource<M> {
         }
         let schema = self.managed.schema();
         let mut diagnostics = Diagnostics::new();
+        let rules = self.rules(state);
+        let state = &rules.reduced(state);
         let mut now = if imported {
-            let adoption = Adoption::of(&object, &scene.field_manager);
-            memory.adopted_from = adoption.managers();
-            let taken = super::mapping::adopt(&schema.attributes, &live, &mut |path| {
-                !path.last().is_some_and(|key| TOOLS_OWN.contains(key)) && adoption.takes(path)
-            });
-            memory.applied = self.intent(&taken, &memory).manifest;
-            if adoption.managers().is_empty() {
-                // Ours already: the annotation of its create belongs to it.
-                memory.nonce = live["metadata"]["annotations"][NONCE].as_str().unwrap_or_default().to_owned();
-            }
-            without_nonce(taken)
+            let mut taken = self.take(&scene, &object, &mut memory, &rules);
+            rules.without_defaults(&mut taken);
+            taken
         } else {
             let now = refresh(&schema.attributes, state, &live);
             diagnostics.extend(drift(schema, &object, state, &now));
             now
         };
-        keep_computed(schema, state, &mut now);
+        keep_own(schema, state, &mut now);
         diagnostics.extend(self.managed.observe(&scene, &live, &mut now, &mut memory).await);
         if diagnostics.has_errors() {
             return Err(diagnostics);
@@ -87,6 +87,33 @@ impl<M: Managed> ManagedResource<M> {
         }
         Ok(ReadResponse { state: now, private: Private::write(&memory), diagnostics })
     }
+
+    /// Takes an object over: what an import makes of it. Remembers what is ours from now on, and from whom.
+    pub(super) fn take(
+        &self,
+        scene: &Scene,
+        object: &DynamicObject,
+        memory: &mut Memory,
+        rules: &ObjectRules,
+    ) -> Value {
+        let live = json_of(object);
+        let adoption = Adoption::of(object, &scene.field_manager, &memory.moved_from);
+        memory.adopted_from = adoption.managers();
+        memory.adopting = false;
+        let mut taken = super::mapping::adopt(&self.managed.schema().attributes, &live, &mut |path| {
+            let others = path.last().is_some_and(|key| TOOLS_OWN.contains(key)) || rules.ignores(path);
+            !others && adoption.takes(path)
+        });
+        memory.applied = self.intent(&taken, memory).manifest;
+        if adoption.is_ours() {
+            // The annotation of its create belongs to it.
+            memory.nonce = live["metadata"]["annotations"][NONCE].as_str().unwrap_or_default().to_owned();
+        }
+        for annotations in ["annotations", "annotations_all"] {
+            without_nonce(&mut taken, annotations);
+        }
+        taken
+    }
 }
 
 /// How long a refresh tries an API server that does not answer: a restart is waited for, a wrong address is not.
@@ -95,20 +122,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Annotations that a tool or Kamaji keeps for itself: nobody's configuration.
 const TOOLS_OWN: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", "kamaji.clastix.io/soot"];
 
-/// The prior values of computed attributes, for the kind to overwrite: what cannot be observed now stays.
-fn keep_computed(schema: &tfplugin::schema::Schema, state: &Value, now: &mut Value) {
-    for attribute in schema.attributes.iter().filter(|attribute| !attribute.is_configurable()) {
+/// The prior values of computed attributes, for the kind to overwrite: what cannot be observed now stays. Those that the
+/// table finds in the object are read already.
+fn keep_own(schema: &tfplugin::schema::Schema, state: &Value, now: &mut Value) {
+    for attribute in schema.attributes.iter().filter(|it| !it.is_configurable() && it.api.is_none()) {
         now.set(attribute.name, state.get(attribute.name).clone());
     }
 }
 
 /// The annotation of a create is the provider's, not the user's.
-fn without_nonce(mut taken: Value) -> Value {
-    let Some(annotations) = taken.get("annotations").as_object() else { return taken };
+fn without_nonce(taken: &mut Value, attribute: &str) {
+    let Some(annotations) = taken.get(attribute).as_object() else { return };
     let mut annotations = annotations.clone();
     annotations.remove(NONCE);
-    taken.set("annotations", if annotations.is_empty() { Value::Null } else { Value::Object(annotations) });
-    taken
+    taken.set(attribute, if annotations.is_empty() { Value::Null } else { Value::Object(annotations) });
 }
 
 pub(super) fn replaced(scene: &Scene, known: &str, uid: &str) -> Diagnostic {

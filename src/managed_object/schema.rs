@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use tfplugin::schema::{Attribute, Problem, Schema, Validator, boolean, object, string, string_map};
+use tfplugin::schema::{
+    Attribute, Problem, RecomputedBy, Schema, Validator, boolean, object, string, string_list, string_map,
+};
 use tfplugin::{Path, Value};
 
+use crate::kamaji::metadata::pattern;
 use crate::kamaji::release::Release;
 use crate::kamaji::{duration, names};
 
@@ -20,24 +23,43 @@ pub fn since(schema: &Schema, path: &Path) -> Option<&'static str> {
     own.max_by_key(|since| Release::parse(since))
 }
 
-/// `name`, `namespace` (unless the object is cluster-wide), `labels`, `annotations`.
+/// `name`, `namespace` (unless the object is cluster-wide), `labels`, `annotations`, and what goes with them.
 pub fn metadata(name: Attribute, namespace: Option<Attribute>) -> Vec<Attribute> {
     let mut all = vec![name.json("metadata.name").required().replace("the name is the identity of the object")];
     all.extend(namespace.map(|namespace| {
         namespace.json("metadata.namespace").required().replace("an object cannot move between namespaces")
     }));
-    all.push(
-        string_map("labels")
-            .json("metadata.labels")
-            .rule(names::labels())
-            .doc("Labels. Only the keys given here are managed; those of others stay as they are."),
-    );
+    all.push(string_map("labels").json("metadata.labels").rule(names::labels()).doc(
+        "Labels, beside the provider's `default_labels`. Only the keys given here are managed; those of others stay as \
+                 they are. `null` as a value leaves a default out.",
+    ));
     all.push(
         string_map("annotations")
             .json("metadata.annotations")
             .rule(names::annotations())
-            .doc("Annotations. Only the keys given here are managed; those of others stay as they are."),
+            .doc(
+                "Annotations, beside the provider's `default_annotations`. Only the keys given here are managed; those of others \
+                 stay as they are. `null` as a value leaves a default out.",
+            ),
     );
+    all.extend([
+        string_list("ignore_labels").rule(Validator::each(pattern())).doc(
+            "Labels of this object that are others' business, beside the provider's `ignore_labels`: neither read nor changed \
+             nor removed, also not given by `default_labels`. Each entry is a key, or a regular expression that is found \
+             anywhere in a key.",
+        ),
+        string_list("ignore_annotations")
+            .rule(Validator::each(pattern()))
+            .doc("Annotations of this object that are others' business, as `ignore_labels`."),
+        string_map("labels_all")
+            .json("metadata.labels")
+            .computed(RecomputedBy::Nothing)
+            .doc("All labels that are managed: `labels` over the provider's `default_labels`."),
+        string_map("annotations_all")
+            .json("metadata.annotations")
+            .computed(RecomputedBy::Nothing)
+            .doc("All annotations that are managed: `annotations` over the provider's `default_annotations`."),
+    ]);
     all
 }
 
@@ -51,6 +73,14 @@ pub fn force_conflicts() -> Attribute {
     boolean("force_conflicts").default("false").doc(
         "Whether fields that another manager has claimed for good (a GitOps tool, an autoscaler) are taken over. By \
          default such a field is an error that names the manager.",
+    )
+}
+
+/// `adopt_existing`
+pub fn adopt_existing() -> Attribute {
+    boolean("adopt_existing").default("false").doc(
+        "Whether a create takes over an object that exists already, as an import would, and changes it to what is \
+         configured. By default that is an error that names the import command.",
     )
 }
 

@@ -1,6 +1,9 @@
 //! The life of an object against a scripted API server: nothing lost, nothing adopted by accident, nothing overwritten
 //! that is newer.
 
+mod older_state;
+mod taking_over;
+
 use std::sync::Arc;
 
 use http::Method;
@@ -50,6 +53,7 @@ fn planned(team: &str) -> Value {
     for name in ["id", "uid", "used_by"] {
         planned.set(name, Value::Unknown);
     }
+    planned.set("labels_all", planned.get("labels").clone());
     planned
 }
 
@@ -58,6 +62,7 @@ fn stored(team: &str) -> Value {
     state.set("id", "d".into());
     state.set("uid", "uid-1".into());
     state.set("used_by", Value::strings(Vec::<String>::new()));
+    state.set("labels_all", state.get("labels").clone());
     state
 }
 

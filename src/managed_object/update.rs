@@ -6,14 +6,20 @@ use tfplugin::private::Private;
 use tfplugin::resource::{ApplyRequest, ApplyResponse, Context};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use super::adoption::{managed, take_over};
 use super::create::Step;
+use super::intent::without_unclaimed;
 use super::locate;
+use super::mapping::to_api;
 use super::memory::Memory;
-use super::ownership::{Apply, ApplyFailed, apply, take_over};
+use super::ownership::{Apply, ApplyFailed, apply};
 use super::read::{is_going, replaced};
 use super::{Managed, ManagedResource, Now, Scene};
 use crate::management_cluster::ApiError;
+use crate::management_cluster::error::OwnerOperation;
+use crate::management_cluster::field_path;
 use crate::management_cluster::json_of;
+use crate::management_cluster::managed_fields::{Entry, owners};
 
 impl<M: Managed> ManagedResource<M> {
     pub(super) async fn update_object(&self, cx: &Context, request: ApplyRequest) -> ApplyResponse {
@@ -23,10 +29,8 @@ impl<M: Managed> ManagedResource<M> {
             return unchanged(moved.into());
         }
         let memory: Memory = request.private.read();
-        let in_api = |path| self.managed.schema().at(path).is_some_and(|attribute| attribute.api.is_some());
-        let differs = changes(&self.managed.schema().attributes, &request.prior, &request.planned);
-        let settled = memory.adopted_from.is_empty() && !memory.unsettled;
-        if !differs.iter().any(|change| in_api(&change.path)) && settled {
+        let settled = !memory.has_adopted() && !memory.unsettled;
+        if settled && !self.needs_write(&request.prior, &request.planned) {
             // Only the provider's own settings: nothing to send, nothing to wait for.
             return self.keep(&request);
         }
@@ -49,6 +53,7 @@ impl<M: Managed> ManagedResource<M> {
     ) -> Result<Prepared, Diagnostics> {
         let failed = |error: ApiError| Diagnostics::from(error.to_diagnostic(&format!("update {}", scene.object)));
         let found = scene.cluster.get(&scene.operation, &scene.object).await.map_err(failed)?;
+        self.check_cluster(scene, &mut memory).await.map_err(|another| Diagnostics::from(*another))?;
         let found = found.ok_or_else(|| failed(ApiError::NotFound(scene.object.clone())))?;
         let live = json_of(&found);
         if is_going(&live) {
@@ -63,22 +68,23 @@ impl<M: Managed> ManagedResource<M> {
             return Err(replaced(scene, known, &uid).into());
         }
         let stages = self.managed.stages(scene, Now::Live(&live), &request.planned).await?;
-        if !memory.adopted_from.is_empty() {
+        let seen = Seen { entries: managed(&found), live };
+        if memory.has_adopted() {
             memory.applied = take_over(scene, found, &memory).await.map_err(failed)?;
         }
-        Ok(Prepared { uid, stages, memory })
+        Ok(Prepared { uid, stages, memory, seen })
     }
 
     /// Writes stage by stage. Whatever fails, the state has what was written last, and the next apply goes on from there.
     async fn carry_out(&self, scene: &Scene, request: &ApplyRequest, prepared: Prepared) -> ApplyResponse {
-        let Prepared { uid, stages, mut memory } = prepared;
+        let Prepared { uid, stages, mut memory, seen } = prepared;
         let mut said = Diagnostics::new();
         let mut state = request.prior.clone();
         // What the plan came with, until something has been written.
         let mut private = request.private.clone();
         for (done, stage) in stages.iter().enumerate() {
             let more = done + 1 < stages.len();
-            let live = match self.write(scene, stage, &state, &uid, &mut memory).await {
+            let live = match self.write(scene, stage, &state, (&uid, &seen), &mut memory).await {
                 Ok((live, warnings)) => {
                     said.extend(warnings);
                     live
@@ -118,10 +124,15 @@ impl<M: Managed> ManagedResource<M> {
         scene: &Scene,
         stage: &Value,
         before: &Value,
-        uid: &str,
+        (uid, seen): (&str, &Seen),
         memory: &mut Memory,
     ) -> Result<(Json, Diagnostics), ApplyFailed> {
-        let manifest = Json::Object(self.intent(stage, memory).manifest);
+        let mut manifest = self.intent(stage, memory).manifest;
+        self.rules(stage).follow(&seen.live, &mut manifest);
+        let is_ours = |path: &[field_path::Step]| seen.owns(&scene.field_manager, path);
+        let prior = Json::Object(to_api(&self.managed.schema().attributes, before));
+        let applied = Json::Object(memory.applied.clone());
+        let manifest = Json::Object(without_unclaimed(&manifest, &prior, &applied, &is_ours));
         // With the uid the API server refuses to write another object, or to make one.
         let mut sent = manifest.clone();
         sent["metadata"]["uid"] = uid.into();
@@ -186,6 +197,22 @@ struct Prepared {
     uid: String,
     stages: Vec<Value>,
     memory: Memory,
+    seen: Seen,
+}
+
+/// The object before the first write.
+struct Seen {
+    live: Json,
+    entries: Vec<Entry>,
+}
+
+impl Seen {
+    /// True if a field at or below a path was ours.
+    fn owns(&self, field_manager: &str, path: &[field_path::Step]) -> bool {
+        owners(&self.entries, path)
+            .iter()
+            .any(|owner| owner.operation == OwnerOperation::Apply && owner.manager == field_manager)
+    }
 }
 
 /// Errors in the middle of several writes say how far they came.

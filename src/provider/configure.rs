@@ -4,7 +4,8 @@ use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
 use super::settings::{Target, target};
 use super::validate::validate;
-use crate::configured::{Cluster, Configured};
+use crate::configured::{Cluster, Configured, Settings};
+use crate::kamaji::metadata::{Ignored, KeyRules, MetadataRules};
 use crate::management_cluster::ManagementCluster;
 use crate::management_cluster::config::{ConfigError, Variables, load};
 
@@ -31,8 +32,19 @@ pub(super) fn configure(configured: &Configured, config: &Value, variables: &Var
         _ => Diagnostics::new(),
     };
     let field_manager = config.str_at("field_manager").map(str::to_owned);
-    configured.replace(cluster, offline, field_manager);
+    configured.replace(cluster, Settings { offline, field_manager, metadata: metadata(config) });
     diagnostics
+}
+
+fn metadata(config: &Value) -> MetadataRules {
+    let rules = |defaults, ignored| KeyRules {
+        defaults: config.get(defaults).clone(),
+        ignored: Ignored::of(config.get(ignored)),
+    };
+    MetadataRules {
+        labels: rules("default_labels", "ignore_labels"),
+        annotations: rules("default_annotations", "ignore_annotations"),
+    }
 }
 
 fn no_target(looked_at: &[String]) -> Diagnostic {

@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use tfplugin::schema::{Schema, boolean, string};
+use tfplugin::schema::{Schema, Validator, boolean, string, string_list, string_map};
 
 use crate::configured::FIELD_MANAGER;
-use crate::kamaji::names;
+use crate::kamaji::{metadata, names};
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -70,5 +70,20 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
             "Whether plans are made without asking the management cluster: the state is shown as it was at the last \
              refresh, and an apply fails.",
         ),
+        string_map("default_labels").rule(names::labels()).doc(
+            "Labels of every object that this provider manages. A resource's own `labels` win; `key = null` there leaves \
+             a default out. The result is the resource's `labels_all`. A change here changes all objects in place.",
+        ),
+        string_map("default_annotations")
+            .rule(names::annotations())
+            .doc("Annotations of every object that this provider manages, as `default_labels`."),
+        string_list("ignore_labels").rule(Validator::each(metadata::pattern())).doc(
+            "Labels that are others' business: neither read nor changed nor removed, and left out of an import. Each \
+             entry is a key, or a regular expression that is found anywhere in a key, as in the hashicorp/kubernetes \
+             provider. Labels that are in no configuration are left alone anyway.",
+        ),
+        string_list("ignore_annotations")
+            .rule(Validator::each(metadata::pattern()))
+            .doc("Annotations that are others' business, as `ignore_labels`."),
     ],)
 });

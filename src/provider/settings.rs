@@ -6,6 +6,9 @@ use tfplugin::Value;
 use super::validate::SOURCES;
 use crate::management_cluster::config::{CONFIG_PATHS_VARIABLE, ConfigError, Credentials, Setting, Source, Variables};
 
+/// Arguments that say nothing about the cluster: with these unknown it can be asked all the same.
+const ABOUT_METADATA: [&str; 4] = ["default_labels", "default_annotations", "ignore_labels", "ignore_annotations"];
+
 /// What a configuration asks for.
 #[derive(Debug)]
 pub(super) enum Target {
@@ -23,8 +26,9 @@ pub(super) enum Target {
 /// variables one by one, as in the hashicorp/kubernetes provider. Two sources in the environment are an error: which
 /// cluster is changed must not hang on an order of precedence.
 pub(super) fn target(config: &Value, variables: &Variables<'_>) -> Result<Target, ConfigError> {
-    let unknown: Vec<&'static str> =
-        super::schema::SCHEMA.attributes.iter().map(|a| a.name).filter(|name| config.get(name).is_unknown()).collect();
+    let decides = |name: &&str| !ABOUT_METADATA.contains(name);
+    let names = super::schema::SCHEMA.attributes.iter().map(|a| a.name).filter(decides);
+    let unknown: Vec<&'static str> = names.filter(|name| config.get(name).is_unknown()).collect();
     if !unknown.is_empty() {
         return Ok(Target::Unknown(unknown));
     }
@@ -216,5 +220,7 @@ mod tests {
         let edits = [("host", Value::Unknown), ("field_manager", Value::Unknown)];
         let Ok(Target::Unknown(names)) = resolve(&edits, &[]) else { panic!("a target from unknown values") };
         assert_eq!(names, ["host", "field_manager"]);
+        let edits = [("host", "https://b".into()), ("default_labels", Value::Unknown)];
+        assert!(matches!(resolve(&edits, &[]), Ok(Target::Cluster(_))));
     }
 }

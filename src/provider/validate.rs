@@ -3,6 +3,7 @@
 use tfplugin::schema::Problem;
 use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
+use crate::kamaji::metadata::Ignored;
 use crate::management_cluster::config::{ConfigError, Setting, certificates, check_private_key, host_url};
 use crate::management_cluster::proxy::proxy_url;
 
@@ -40,6 +41,7 @@ pub(super) fn validate(config: &Value) -> Diagnostics {
             found.extend(check_text(setting, text).err().map(|problem| at(setting, problem)));
         }
     }
+    found.extend(ignored_defaults(config));
     found.extend(combinations(config).into_iter().map(|(setting, problem)| at(setting, problem)));
     found
 }
@@ -71,6 +73,21 @@ fn check_text(setting: Setting, text: &str) -> Result<(), Problem> {
             .map_err(|error| Problem::new("Not the URL of a proxy", format!("{error}."))),
         _ => Ok(()),
     }
+}
+
+/// A default that is ignored would never be set.
+fn ignored_defaults(config: &Value) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    for (defaults, ignore) in [("default_labels", "ignore_labels"), ("default_annotations", "ignore_annotations")] {
+        let ignored = Ignored::of(config.get(ignore));
+        let keys = config.get(defaults).as_object().into_iter().flatten().map(|(key, _)| key);
+        for key in keys.filter(|key| ignored.matches(key)) {
+            let detail =
+                format!("{key:?} is in {defaults}, and {ignore} leaves it alone. Remove it from one of the two.");
+            found.push(Diagnostic::error("Default is ignored", detail).at(Path::of(defaults).key(key.clone())));
+        }
+    }
+    found
 }
 
 /// The rules across settings.
@@ -137,6 +154,10 @@ mod tests {
     #[case::empty(&[("host", "".into()), ("token", " ".into())], &["host", "token"])]
     #[case::token_in_cluster(&[("in_cluster", true.into()), ("token", "t".into())], &["token"])]
     #[case::context_of_a_host(&[("host", "https://b".into()), ("config_context", "c".into())], &["config_context"])]
+    #[case::an_ignored_default(
+        &[("default_labels", Value::object([("team", Value::from("a"))])), ("ignore_labels", Value::strings(["^te"]))],
+        &["default_labels[\"team\"]"]
+    )]
     #[case::insecure_with_a_ca(&[("insecure", true.into()), ("cluster_ca_certificate", Value::Unknown)], &[])]
     fn mistakes_are_found_at_their_attribute(#[case] edits: &[(&str, Value)], #[case] paths: &[&str]) {
         assert_eq!(mistakes(edits), paths);

@@ -17,7 +17,7 @@ use tfplugin::schema::{
 
 use crate::kamaji::upgrade::{self, Policy};
 use crate::kamaji::{names, version};
-use crate::managed_object::schema::{deletion_protection, force_conflicts, metadata, timeouts};
+use crate::managed_object::schema::{adopt_existing, deletion_protection, force_conflicts, metadata, timeouts};
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -130,6 +130,7 @@ fn settings() -> Vec<Attribute> {
              plane that never became ready is not protected.",
         ),
         force_conflicts(),
+        adopt_existing(),
         string("upgrade_policy").default("single").rule(Validator::one_of(Policy::WORDS)).doc(
             "What happens to a `kubernetes.version` that is more than one minor version away. `single` (the default): the \
              plan is refused. `sequential`: one apply goes through every minor version on the way, and waits until each \

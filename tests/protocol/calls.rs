@@ -216,9 +216,6 @@ async fn what_the_provider_does_not_have_yet_is_an_empty_answer() {
     let functions = connection.provider.get_functions(wire::get_functions::Request {}).await.unwrap().into_inner();
     assert_eq!(functions.functions, schemas.0.functions);
     assert_eq!(errors(&functions.diagnostics), [""; 0]);
-    let request = wire::get_resource_identity_schemas::Request {};
-    let identities = connection.provider.get_resource_identity_schemas(request).await.unwrap().into_inner();
-    assert_eq!(errors(&identities.diagnostics), [""; 0]);
 }
 
 /// Terraform sends states of many megabytes as one message; the default of gRPC servers is four.

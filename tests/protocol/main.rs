@@ -12,5 +12,6 @@ mod interrupt;
 mod log;
 mod objects;
 mod process;
+mod taken_over;
 mod transport;
 mod unknowns;

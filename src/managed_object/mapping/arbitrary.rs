@@ -7,8 +7,8 @@ use tfplugin::Value;
 use tfplugin::schema::{Attribute, Form, Kind, Merge, Mode, Validator};
 use tfplugin::value::Type;
 
-/// An object with what the API knows: required attributes are given, others sometimes. What only the provider knows is
-/// null.
+/// An object with what the API knows: required attributes are given, others sometimes. What only the provider knows or
+/// gives is null.
 pub fn object(attributes: &[Attribute]) -> BoxedStrategy<Value> {
     let members: Vec<_> = attributes.iter().map(member).collect();
     let names: Vec<&'static str> = attributes.iter().map(|attribute| attribute.name).collect();
@@ -16,7 +16,7 @@ pub fn object(attributes: &[Attribute]) -> BoxedStrategy<Value> {
 }
 
 fn member(attribute: &Attribute) -> BoxedStrategy<Value> {
-    if attribute.api.is_none() {
+    if attribute.api.is_none() || !attribute.is_configurable() {
         return Just(Value::Null).boxed();
     }
     let given = given(attribute);

@@ -59,10 +59,18 @@ impl Refresh {
             }
             // Of a map only the keys that were given are ours: labels of others are not drift.
             (Kind::Value(Type::Map(_)), Value::Object(befores)) => {
-                let Value::Object(mut now) = leaf(attribute, live) else {
-                    return if befores.is_empty() { before.clone() } else { Value::Object([].into()) };
+                let mut now = match leaf(attribute, live) {
+                    Value::Object(now) => now,
+                    _ if befores.is_empty() => return before.clone(),
+                    _ => [].into(),
                 };
-                now.retain(|key, value| !value.is_null() && (whole.whole || befores.contains_key(key)));
+                let is_ours = |key: &str| befores.get(key).is_some_and(|before| !before.is_null());
+                now.retain(|key, value| !value.is_null() && (whole.whole || is_ours(key)));
+                // A member that is null by configuration is left to others, whatever it has.
+                let nobodys = befores.iter().filter(|(_, before)| before.is_null()).map(|(key, _)| key);
+                for key in nobodys {
+                    now.entry(key.clone()).or_insert(Value::Null);
+                }
                 for (key, value) in &mut now {
                     if let Some(before) = befores.get(key)
                         && attribute.means_the_same(&single(key, before), &single(key, value))

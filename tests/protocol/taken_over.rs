@@ -1,0 +1,203 @@
+//! Identities, imports by identity, moves from other providers, and generated configuration, as core asks for them.
+
+use tfplugin::Value;
+use tfplugin::proto::tfplugin6 as wire;
+use tfplugin::value::{Type, decode, encode};
+
+use crate::client::{Connection, Launch, Plugin};
+use crate::objects::{Schemas, errors};
+
+const TENANT: &str = "kamaji_tenant_control_plane";
+
+async fn start() -> (Plugin, Connection, Schemas) {
+    let plugin = Launch::as_plugin().start();
+    let mut connection = plugin.connect().await;
+    let schemas = Schemas::of(&mut connection).await;
+    (plugin, connection, schemas)
+}
+
+/// The type of a tenant's identity, as the provider announces it.
+async fn identity_type(connection: &mut Connection, type_name: &str) -> Type {
+    let request = wire::get_resource_identity_schemas::Request {};
+    let schemas = connection.provider.get_resource_identity_schemas(request).await.unwrap().into_inner();
+    assert_eq!(errors(&schemas.diagnostics), [""; 0]);
+    let schema = &schemas.identity_schemas[type_name];
+    // Core rejects an attribute that is both or neither.
+    assert!(schema.identity_attributes.iter().all(|it| it.required_for_import != it.optional_for_import));
+    assert!(schema.identity_attributes.iter().all(|it| !it.description.is_empty()));
+    let types = schema.identity_attributes.iter().map(|attribute| {
+        let ty = serde_json::from_slice(&attribute.r#type).unwrap();
+        (attribute.name.clone(), Type::from_json(&ty).unwrap())
+    });
+    Type::Object(types.collect())
+}
+
+fn identity(ty: &Type, namespace: Value, name: Value) -> wire::ResourceIdentityData {
+    let value = Value::object([("namespace", namespace), ("name", name)]);
+    let identity_data = Some(wire::DynamicValue { msgpack: encode(&value, ty), json: Vec::new() });
+    wire::ResourceIdentityData { identity_data }
+}
+
+fn read(ty: &Type, data: Option<&wire::ResourceIdentityData>) -> Value {
+    let data = data.and_then(|data| data.identity_data.as_ref());
+    data.map_or(Value::Null, |data| decode(&data.msgpack, ty).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_the_management_cluster_have_an_identity_and_joins_have_none() {
+    let (_plugin, mut connection, schemas) = start().await;
+    let namespaced = identity_type(&mut connection, TENANT).await;
+    assert_eq!(namespaced, identity_of(&["name", "namespace"]));
+    assert_eq!(identity_type(&mut connection, "kamaji_datastore").await, identity_of(&["name"]));
+    let request = wire::get_resource_identity_schemas::Request {};
+    let all = connection.provider.get_resource_identity_schemas(request).await.unwrap().into_inner().identity_schemas;
+    assert!(all.keys().all(|type_name| schemas.0.resource_schemas.contains_key(type_name)));
+    assert!(!all.contains_key("kamaji_worker_join"));
+}
+
+fn identity_of(names: &[&str]) -> Type {
+    Type::Object(names.iter().map(|name| ((*name).to_owned(), Type::String)).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_by_identity_is_one_by_id() {
+    let (_plugin, mut connection, schemas) = start().await;
+    let ty = identity_type(&mut connection, TENANT).await;
+    let by_id = wire::import_resource_state::Request {
+        type_name: TENANT.into(),
+        id: "tenants/blue".into(),
+        ..Default::default()
+    };
+    let by_identity = wire::import_resource_state::Request {
+        type_name: TENANT.into(),
+        identity: Some(identity(&ty, "tenants".into(), "blue".into())),
+        ..Default::default()
+    };
+    let mut imported = Vec::new();
+    for request in [by_id, by_identity] {
+        let response = connection.provider.import_resource_state(request).await.unwrap().into_inner();
+        assert_eq!(errors(&response.diagnostics), [""; 0]);
+        let [object] = &response.imported_resources[..] else { panic!("one object") };
+        let state = schemas.resource(TENANT).read(object.state.as_ref());
+        assert_eq!(state.str_at("namespace"), Some("tenants"));
+        imported.push((state, read(&ty, object.identity.as_ref())));
+    }
+    assert_eq!(imported[0], imported[1]);
+    let nothing = wire::import_resource_state::Request { type_name: TENANT.into(), ..Default::default() };
+    let response = connection.provider.import_resource_state(nothing).await.unwrap().into_inner();
+    assert_eq!(errors(&response.diagnostics), ["Import needs an id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_and_a_read_carry_the_identity_of_the_object() {
+    let (_plugin, mut connection, schemas) = start().await;
+    let config = Some(schemas.provider_config(&[("offline", true.into())]));
+    let request = wire::configure_provider::Request { config, ..Default::default() };
+    connection.provider.configure_provider(request).await.unwrap();
+    let ty = identity_type(&mut connection, TENANT).await;
+    let object = schemas.resource(TENANT);
+    let config = |name: Value| {
+        object.with(&[
+            ("name", name),
+            ("namespace", "tenants".into()),
+            ("control_plane.service.service_type", "LoadBalancer".into()),
+            ("kubernetes.version", "v1.33.0".into()),
+        ])
+    };
+    let plan = |prior: Value, config: Value| {
+        let request = wire::plan_resource_change::Request {
+            type_name: TENANT.into(),
+            prior_state: Some(object.write(&prior)),
+            proposed_new_state: Some(object.write(&config)),
+            config: Some(object.write(&config)),
+            ..Default::default()
+        };
+        let mut provider = connection.provider.clone();
+        let ty = ty.clone();
+        async move {
+            let plan = provider.plan_resource_change(request).await.unwrap().into_inner();
+            read(&ty, plan.planned_identity.as_ref())
+        }
+    };
+    let named = |name: Value| Value::object([("namespace", Value::from("tenants")), ("name", name)]);
+    assert_eq!(plan(Value::Null, config(Value::Unknown)).await, named(Value::Unknown));
+    assert_eq!(plan(config("blue".into()), config("blue".into())).await, named("blue".into()));
+    // Not a replace while the name is unknown: an identity must be known.
+    assert_eq!(plan(config("blue".into()), config(Value::Unknown)).await, named("blue".into()));
+    assert_eq!(plan(config("blue".into()), config("red".into())).await, named("red".into()));
+    assert_eq!(plan(config("blue".into()), Value::Null).await, named("blue".into()), "a destroy keeps it");
+
+    let request = wire::read_resource::Request {
+        type_name: TENANT.into(),
+        current_state: Some(object.write(&config("blue".into()))),
+        ..Default::default()
+    };
+    let response = connection.provider.read_resource(request).await.unwrap().into_inner();
+    assert_eq!(read(&ty, response.new_identity.as_ref()), named("blue".into()), "also for a state that had none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_identity_is_read_back_and_a_newer_one_refused() {
+    let (_plugin, mut connection, _) = start().await;
+    let ty = identity_type(&mut connection, TENANT).await;
+    let upgrade = |version: i64, json: &str| {
+        let raw_identity = Some(wire::RawState { json: json.as_bytes().to_vec(), flatmap: Default::default() });
+        let request = wire::upgrade_resource_identity::Request { type_name: TENANT.into(), version, raw_identity };
+        let mut provider = connection.provider.clone();
+        async move { provider.upgrade_resource_identity(request).await.unwrap().into_inner() }
+    };
+    let read_back = upgrade(0, r#"{"name":"blue","namespace":"tenants"}"#).await;
+    assert_eq!(read(&ty, read_back.upgraded_identity.as_ref()).str_at("name"), Some("blue"));
+    assert_eq!(upgrade(0, "").await, wire::upgrade_resource_identity::Response::default(), "nothing was stored");
+    for (version, json) in [(1, "{}"), (0, "{"), (0, "[]")] {
+        assert_eq!(errors(&upgrade(version, json).await.diagnostics), ["Stored identity not readable"], "{json}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_of_another_provider_becomes_a_tenant() {
+    let (_plugin, mut connection, schemas) = start().await;
+    let ty = identity_type(&mut connection, TENANT).await;
+    let request = |kind: &str| {
+        let json = format!(
+            r#"{{"api_version":"kamaji.clastix.io/v1alpha1","kind":{kind:?},"name":"blue","namespace":"tenants","uid":"u-1"}}"#
+        );
+        wire::move_resource_state::Request {
+            source_provider_address: "registry.terraform.io/alekc/kubectl".into(),
+            source_type_name: "kubectl_manifest".into(),
+            source_state: Some(wire::RawState { json: json.into_bytes(), flatmap: Default::default() }),
+            target_type_name: TENANT.into(),
+            ..Default::default()
+        }
+    };
+    let moved = connection.provider.move_resource_state(request("TenantControlPlane")).await.unwrap().into_inner();
+    assert_eq!(errors(&moved.diagnostics), [""; 0]);
+    let state = schemas.resource(TENANT).read(moved.target_state.as_ref());
+    assert_eq!((state.str_at("name"), state.str_at("uid")), (Some("blue"), Some("u-1")));
+    assert_eq!(read(&ty, moved.target_identity.as_ref()).str_at("namespace"), Some("tenants"));
+    assert!(!moved.target_private.is_empty());
+
+    let refused = connection.provider.move_resource_state(request("ConfigMap")).await.unwrap().into_inner();
+    assert_eq!(errors(&refused.diagnostics), ["Object of another kind"]);
+    let mut unreadable = request("TenantControlPlane");
+    unreadable.source_state = None;
+    let refused = connection.provider.move_resource_state(unreadable).await.unwrap().into_inner();
+    assert_eq!(errors(&refused.diagnostics), ["State to move not readable"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generated_configuration_has_what_can_be_configured() {
+    let (_plugin, mut connection, schemas) = start().await;
+    let object = schemas.resource("kamaji_datastore");
+    let configured = [("name", "a".into()), ("driver", "etcd".into()), ("endpoints", Value::strings(["e:2379"]))];
+    let mut state = object.with(&configured);
+    state.set("uid", "u-1".into());
+    state.set("used_by", Value::strings(["a/b"]));
+    let request = wire::generate_resource_config::Request {
+        type_name: "kamaji_datastore".into(),
+        state: Some(object.write(&state)),
+    };
+    let generated = connection.provider.generate_resource_config(request).await.unwrap().into_inner();
+    assert_eq!(errors(&generated.diagnostics), [""; 0]);
+    assert_eq!(object.read(generated.config.as_ref()), object.with(&configured));
+}
