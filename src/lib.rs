@@ -12,4 +12,5 @@ pub mod tenant_cluster;
 pub mod tenant_control_plane;
 pub mod tenant_control_planes;
 pub mod tenants_ready;
+pub mod versions;
 pub mod worker_join;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::datastore::refusal;
 use super::network::check_dns_service_ips;
-use super::tenant_control_plane::{PAUSED_ANNOTATION, ServiceType, Status, View, is_paused};
+use super::tenant_control_plane::{FINALIZER, PAUSED_ANNOTATION, SOOT_FINALIZER, ServiceType, Status, View, is_paused};
 
 /// What was found round a control plane; what could not be read is absent.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,19 @@ pub struct Evidence {
     pub pods: Vec<Value>,
     /// Events about its pods, oldest first.
     pub events: Vec<Value>,
+    /// What only a delete needs.
+    pub for_delete: ForDelete,
+}
+
+/// What keeps Kamaji from ending a control plane.
+#[derive(Clone, Debug, Default)]
+pub struct ForDelete {
+    /// Why the API server refuses any update of it, Kamaji's own included.
+    pub updates_refused: Option<String>,
+    /// DataStores of `dataStoreOverrides` that do not exist.
+    pub missing_overrides: Vec<String>,
+    /// True if the Secret that says how the datastore is entered does not exist.
+    pub without_secret: bool,
 }
 
 /// More lines than this nobody reads.
@@ -264,6 +277,12 @@ pub fn not_deleted(evidence: &Evidence) -> Vec<String> {
     if !finalizers.is_empty() {
         lines.push(format!("It waits for the finalizers {}.", finalizers.join(", ")));
     }
+    if let Some(why) = &evidence.for_delete.updates_refused {
+        lines.push(format!(
+            "Cause: every update of it is refused, and so is Kamaji's removal of the finalizers: {why}. Remove that, or have \
+             an administrator switch the webhook off for a moment."
+        ));
+    }
     if view.paused() {
         lines.push(paused(&view));
     }
@@ -287,6 +306,7 @@ pub fn not_deleted(evidence: &Evidence) -> Vec<String> {
             lines.push(format!("The DataStore {name} is paused; it will not go away after the tenant."));
         }
     }
+    lines.extend(for_delete(&view, &evidence.for_delete));
     lines.extend(stored_dns_service_ips(&view));
     if view.at("/spec/controlPlane/gateway").is_some() {
         lines.push(
@@ -296,11 +316,43 @@ pub fn not_deleted(evidence: &Evidence) -> Vec<String> {
         );
     }
     lines.push(
-        "Otherwise the Kamaji controller or its webhook may be down: `kubectl -n kamaji-system get pods`. Finalizers are \
-         never removed by this provider: the tenant's data would stay behind."
+        "Otherwise the Kamaji controller or its webhook may be down: `kubectl -n kamaji-system get pods`; its log has the \
+         reason."
             .to_owned(),
     );
+    if finalizers.iter().any(|name| *name == FINALIZER || *name == SOOT_FINALIZER) {
+        lines.push(format!(
+            "Finalizers are never removed by this provider. As the last resort, if the tenant's data and user may stay behind in \
+             the datastore: `kubectl -n {} patch tenantcontrolplane {} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'`",
+            view.namespace(),
+            view.name()
+        ));
+    }
     finish(lines.into_iter())
+}
+
+/// The blockers that lie beside the control plane.
+fn for_delete(view: &View<'_>, found: &ForDelete) -> Vec<String> {
+    let mut lines = Vec::new();
+    if found.without_secret && view.finalizers().contains(&FINALIZER) {
+        lines.push(format!(
+            "Cause: the Secret {} is gone, without which Kamaji cannot enter the datastore to remove the tenant's data. It \
+             cannot be made again from the outside: remove the data by hand, then the finalizers.",
+            view.data_store_config_secret()
+        ));
+    }
+    for name in &found.missing_overrides {
+        lines.push(format!(
+            "Cause: the DataStore {name} of `data_store_overrides` does not exist any more. Create it again with the same name."
+        ));
+    }
+    if view.data_store_driver() == Some("PostgreSQL") {
+        lines.push(
+            "Possible cause: a PostgreSQL older than version 13, in which Kamaji cannot drop a database that is in use."
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 /// Kamaji's webhook judges the stored object on every update, its own removal of the finalizer included.

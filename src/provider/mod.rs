@@ -23,6 +23,7 @@ use crate::managed_object::data_source::ManagedDataSource;
 use crate::tenant_control_plane::TenantControlPlane;
 use crate::tenant_control_planes::TenantControlPlanes;
 use crate::tenants_ready::TenantsReady;
+use crate::versions::Versions;
 use crate::worker_join::WorkerJoin;
 
 /// The source address; written here and nowhere else.
@@ -54,6 +55,7 @@ impl KamajiProvider {
             Box::new(ManagedDataSource::new(TenantControlPlane::default(), TENANT_CONTROL_PLANE, Arc::clone(&shared))),
             Box::new(TenantControlPlanes::new(Arc::clone(&shared))),
             Box::new(TenantsReady::new(Arc::clone(&shared))),
+            Box::new(Versions::new(Arc::clone(&shared))),
         ];
         let ephemeral_resources: Vec<Box<dyn EphemeralResource>> = vec![Box::new(Kubeconfig::new(Arc::clone(&shared)))];
         Self { shared, resources, data_sources, ephemeral_resources }

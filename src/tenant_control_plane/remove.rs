@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use kube::api::DynamicObject;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tfplugin::Diagnostic;
 use tokio::time::Instant;
 
-use crate::kamaji::diagnosis::{self, Evidence};
+use crate::kamaji::diagnosis::{self, Evidence, ForDelete};
 use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::Scene;
 use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until_selected};
-use crate::management_cluster::{ApiError, Kind, ObjectRef};
+use crate::management_cluster::{ApiError, ApplyOptions, Kind, ObjectRef};
 
 /// The kinds of objects that Kamaji makes for a control plane, in the order in which they go.
 const CHILDREN: [Kind; 6] = [Kind::Deployment, Kind::Pod, Kind::Service, Kind::Ingress, Kind::Secret, Kind::ConfigMap];
@@ -146,19 +146,48 @@ pub(super) async fn gather(scene: &Scene, last: &Json) -> Evidence {
         data_store,
         pods: pods.iter().map(json_of).collect(),
         events,
+        for_delete: ForDelete::default(),
     }
+}
+
+/// What a delete needs beside. Asked with a dry-run: whether the API server takes an update at all, as Kamaji's removal of
+/// the finalizers is one.
+async fn for_delete(scene: &Scene, last: &Json) -> ForDelete {
+    let view = View::new(last);
+    let (cluster, operation) = (&scene.cluster, &scene.operation);
+    let manifest = json!({"metadata": {"annotations": {"terraform.kamaji.clastix.io/question": ""}}});
+    let options =
+        ApplyOptions { field_manager: format!("{}-question", scene.field_manager), force: true, dry_run: true };
+    let updates_refused = match cluster.apply(operation, &scene.object, &manifest, &options).await {
+        Err(error @ (ApiError::WebhookDenied { .. } | ApiError::WebhookUnavailable { .. } | ApiError::Invalid(_))) => {
+            Some(error.to_string())
+        }
+        _ => None,
+    };
+    let overrides = view.at("/spec/dataStoreOverrides").and_then(Json::as_array).into_iter().flatten();
+    let mut missing_overrides = Vec::new();
+    for name in overrides.filter_map(|one| one["dataStore"].as_str()) {
+        let found = cluster.get(operation, &ObjectRef::cluster(Kind::DataStore, name)).await;
+        if matches!(found, Ok(None)) && !missing_overrides.iter().any(|known| known == name) {
+            missing_overrides.push(name.to_owned());
+        }
+    }
+    let secret = ObjectRef::namespaced(Kind::Secret, view.namespace(), view.data_store_config_secret());
+    let without_secret = matches!(cluster.get(operation, &secret).await, Ok(None));
+    ForDelete { updates_refused, missing_overrides, without_secret }
 }
 
 /// Why a control plane that is marked for deletion does not go away.
 pub(super) async fn explain(scene: &Scene, last: &Json) -> String {
-    let gathered = gather(&scene.for_diagnosis(), last).await;
+    let scene = scene.for_diagnosis();
+    let for_delete = for_delete(&scene, last).await;
+    let gathered = Evidence { for_delete, ..gather(&scene, last).await };
     diagnosis::not_deleted(&gathered).join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use http::Method;
-    use serde_json::json;
     use tokio_util::sync::CancellationToken;
 
     use super::*;

@@ -1,6 +1,6 @@
 //! Upgrades: what the plan says about a change of the version, and the writes that it takes.
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use tfplugin::resource::Plan;
 use tfplugin::schema::Problem;
 use tfplugin::{Diagnostic, Diagnostics, Path, Value};
@@ -9,8 +9,8 @@ use crate::kamaji::tenant_control_plane::{PAUSED_ANNOTATION, View};
 use crate::kamaji::upgrade::{self, Policy, Standing, Supported};
 use crate::kamaji::version::KubernetesVersion;
 use crate::managed_object::{Now, Scene};
-use crate::management_cluster::{ApiError, ApplyOptions};
 use crate::tenant_cluster::reach::Reach;
+use crate::versions::ask::refused_as_too_new;
 
 const VERSION: &str = "kubernetes.version";
 
@@ -115,7 +115,7 @@ pub(super) async fn stages(scene: &Scene, now: Now<'_>, planned: &Value) -> Resu
     }
     let steps = steps(&standing, planned).unwrap_or_else(|| Ok(vec![target.clone()])).map_err(refusal)?;
     if steps.len() > 1
-        && let Some(supported) = refused_as_too_new(scene, &target).await
+        && let Some(supported) = too_new(scene, &target).await
     {
         return Err(refusal(upgrade::unsupported(&target.to_string(), supported)));
     }
@@ -130,15 +130,9 @@ pub(super) async fn stages(scene: &Scene, now: Now<'_>, planned: &Value) -> Resu
     Ok(steps.iter().map(stage).collect())
 }
 
-/// The newest version that Kamaji supports, if it refuses this one for being newer. Asked with a dry-run: the webhook
-/// judges that before the size of the step.
-async fn refused_as_too_new(scene: &Scene, target: &KubernetesVersion) -> Option<Supported> {
-    let manifest = json!({"spec": {"kubernetes": {"version": target.to_string()}}});
-    let options = ApplyOptions { field_manager: format!("{}-probe", scene.field_manager), force: true, dry_run: true };
-    match scene.cluster.apply(&scene.operation, &scene.object, &manifest, &options).await {
-        Err(ApiError::WebhookDenied { message, .. }) => Supported::from_denial(&message),
-        _ => None,
-    }
+async fn too_new(scene: &Scene, target: &KubernetesVersion) -> Option<Supported> {
+    let Scene { cluster, operation, object, field_manager } = scene;
+    refused_as_too_new(cluster, operation, object, &target.to_string(), field_manager).await
 }
 
 /// What the cluster knows about a change of the version that the API server takes.

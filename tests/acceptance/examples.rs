@@ -57,6 +57,7 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::one_control_plane("data-sources/kamaji_tenant_control_plane")]
 #[case::control_planes("data-sources/kamaji_tenant_control_planes")]
 #[case::tenants_ready("data-sources/kamaji_tenants_ready")]
+#[case::versions("data-sources/kamaji_versions")]
 #[case::kubeconfig("ephemeral-resources/kamaji_kubeconfig")]
 fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
     let name = folder.rsplit(['/', '_']).next().unwrap_or_default();

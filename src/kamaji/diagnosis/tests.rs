@@ -136,3 +136,17 @@ fn each_blocker_of_a_delete_is_named_with_its_remedy(
     let lines = not_deleted(&evidence).join("\n");
     assert!(lines.contains(words), "{lines}");
 }
+
+#[rstest::rstest]
+#[case::refused(ForDelete { updates_refused: Some("d DataStore does not exist".to_owned()), ..ForDelete::default() }, "every update of it is refused")]
+#[case::override_gone(ForDelete { missing_overrides: vec!["events".to_owned()], ..ForDelete::default() }, "DataStore events of `data_store_overrides`")]
+#[case::secret_gone(ForDelete { without_secret: true, ..ForDelete::default() }, "Secret a-datastore-config is gone")]
+fn what_a_delete_needs_beside_is_named(#[case] for_delete: ForDelete, #[case] words: &str) {
+    let mut evidence = Evidence { for_delete, ..evidence(json!({}), json!({})) };
+    evidence.tenant_control_plane["metadata"] =
+        json!({"name": "a", "namespace": "n", "finalizers": ["finalizer.kamaji.clastix.io"]});
+    let lines = not_deleted(&evidence).join("\n");
+    assert!(lines.contains(words), "{lines}");
+    let last_resort = "kubectl -n n patch tenantcontrolplane a --type=merge -p '{\"metadata\":{\"finalizers\":null}}'";
+    assert!(lines.contains(last_resort), "{lines}");
+}

@@ -223,3 +223,34 @@ async fn a_permission_that_comes_with_the_replace_counts() {
     assert_eq!(diagnostics, Diagnostics::new());
     api.finish();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_is_stuck_ends_with_the_cause_and_the_command_and_strips_nothing() {
+    let mut going = live("v1.30.2", "v1.30.2");
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    going["metadata"]["finalizers"] = json!(["finalizer.kamaji.clastix.io"]);
+    let denial = "admission webhook \"vtenantcontrolplane.kb.io\" denied the request: d DataStore does not exist";
+    let denied = crate::management_cluster::scripted::failure(403, "Forbidden", denial, &json!({}));
+    let store = crate::management_cluster::scripted::not_found("datastores", "d");
+    let steps = [
+        on(Method::DELETE, TENANT).answers(200, &going),
+        on(Method::GET, TENANTS).answers(200, &list_of("8", &[going])),
+        on(Method::GET, TENANTS).streams(&[]).always(),
+        on(Method::PATCH, TENANT).answers(403, &denied),
+        on(Method::GET, "/apis/kamaji.clastix.io/v1alpha1/datastores/d").answers(404, &store).always(),
+    ];
+    let api = Scripted::new(steps);
+    let prior = unprotected(&[("destroy_with_nodes", true.into())]);
+    let diagnostics = delete(&api, &Scripted::new([]), prior).await;
+    let error = said(&diagnostics, "Deleted object does not go away");
+    for words in [
+        "waits for the finalizers",
+        "every update of it is refused",
+        "DataStore d does not exist any more",
+        "--type=merge",
+    ] {
+        assert!(error.detail.contains(words), "{}", error.detail);
+    }
+    let written: Vec<_> = api.asked().into_iter().filter(|asked| asked.method == Method::PATCH).collect();
+    assert!(written.iter().all(|asked| asked.query.contains("dryRun=All")), "{written:?}");
+}
