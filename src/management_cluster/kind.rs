@@ -37,6 +37,8 @@ pub enum Kind {
     Job,
     /// `networking.k8s.io/v1`, namespaced.
     Ingress,
+    /// `gateway.networking.k8s.io/v1`, namespaced; only where the Gateway API is installed.
+    TlsRoute,
 }
 
 struct Names {
@@ -79,6 +81,7 @@ impl Kind {
             Self::Deployment => row("apps", "v1", "Deployment", "deployments", true),
             Self::ReplicaSet => row("apps", "v1", "ReplicaSet", "replicasets", true),
             Self::Job => row("batch", "v1", "Job", "jobs", true),
+            Self::TlsRoute => row("gateway.networking.k8s.io", "v1", "TLSRoute", "tlsroutes", true),
             Self::Ingress => row("networking.k8s.io", "v1", "Ingress", "ingresses", true),
         }
     }

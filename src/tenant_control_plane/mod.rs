@@ -1,5 +1,6 @@
 //! `kamaji_tenant_control_plane`.
 
+mod leftovers;
 mod loss;
 mod observe;
 mod remove;

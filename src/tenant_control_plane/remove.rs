@@ -15,7 +15,8 @@ use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until_selected
 use crate::management_cluster::{ApiError, ApplyOptions, Kind, ObjectRef};
 
 /// The kinds of objects that Kamaji makes for a control plane, in the order in which they go.
-const CHILDREN: [Kind; 6] = [Kind::Deployment, Kind::Pod, Kind::Service, Kind::Ingress, Kind::Secret, Kind::ConfigMap];
+const CHILDREN: [Kind; 7] =
+    [Kind::Deployment, Kind::Pod, Kind::Service, Kind::Ingress, Kind::TlsRoute, Kind::Secret, Kind::ConfigMap];
 
 /// The finalizer of the Secret that says how the datastore is entered. Kamaji removes it right after that of the control
 /// plane, once: the garbage collector can come between the two, and then it stays for good.
@@ -40,6 +41,7 @@ pub(super) async fn leave_nothing(scene: &Scene) -> Result<(), Diagnostic> {
             Err(ended) => return Err(left(scene, kind, &ended)),
         }
     }
+    super::leftovers::sweep(scene).await;
     Ok(())
 }
 
@@ -209,6 +211,7 @@ mod tests {
             Kind::Ingress => "/apis/networking.k8s.io/v1/namespaces/tenants/ingresses",
             Kind::Pod => "/api/v1/namespaces/tenants/pods",
             Kind::Service => "/api/v1/namespaces/tenants/services",
+            Kind::TlsRoute => "/apis/gateway.networking.k8s.io/v1/namespaces/tenants/tlsroutes",
             Kind::Secret => "/api/v1/namespaces/tenants/secrets",
             _ => "/api/v1/namespaces/tenants/configmaps",
         }
@@ -250,7 +253,12 @@ mod tests {
             on(Method::GET, path(Kind::Secret)).answers(200, &list_of("5", &[secret(OF_THE_DATASTORE)])),
             on(Method::GET, path(Kind::Secret)).streams(&[event("DELETED", &secret(OF_THE_DATASTORE))]),
         ];
-        let rest = [none_of(Kind::ConfigMap)];
+        let gone = crate::management_cluster::scripted::not_found("secrets", "x");
+        let rest = [
+            none_of(Kind::ConfigMap),
+            on(Method::GET, "/api/v1/namespaces/tenants/secrets/blue-datastore-certificate").answers(404, &gone),
+            on(Method::GET, "/apis/batch/v1/jobs").answers(200, &list_of("5", &[])),
+        ];
         let api = Scripted::new(without_others().into_iter().chain(secrets).chain(rest));
         assert_eq!(leave_nothing(&scene(&api)).await, Ok(()));
         api.finish();

@@ -7,17 +7,23 @@ use crate::management_cluster::scripted::event;
 use crate::tenant_cluster::tests::{deleted, ready};
 
 /// The kinds that are looked for when the object is gone.
-const REST: [&str; 6] = [
+const REST: [&str; 7] = [
     "/apis/apps/v1/namespaces/tenants/deployments",
     "/api/v1/namespaces/tenants/pods",
     "/api/v1/namespaces/tenants/services",
     "/apis/networking.k8s.io/v1/namespaces/tenants/ingresses",
+    "/apis/gateway.networking.k8s.io/v1/namespaces/tenants/tlsroutes",
     "/api/v1/namespaces/tenants/secrets",
     "/api/v1/namespaces/tenants/configmaps",
 ];
 
-fn nothing_left() -> [Step; 6] {
-    REST.map(|path| on(Method::GET, path).answers(200, &list_of("9", &[])))
+fn nothing_left() -> Vec<Step> {
+    let without_owner = [
+        on(Method::GET, "/api/v1/namespaces/tenants/secrets/a-datastore-certificate").answers(404, &gone()),
+        on(Method::GET, "/apis/batch/v1/jobs").answers(200, &list_of("9", &[])),
+    ];
+    let none = |path| on(Method::GET, path).answers(200, &list_of("9", &[]));
+    REST.into_iter().map(none).chain(without_owner).collect()
 }
 
 fn node(name: &str) -> Json {
