@@ -1,5 +1,7 @@
 //! Kubernetes quantities. They are sent in canonical form, since Kamaji rewrites all others and so takes the field over.
 
+use std::cmp::Ordering;
+
 use tfplugin::Value;
 use tfplugin::schema::{Problem, Validator};
 
@@ -21,19 +23,7 @@ const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
 /// The form in which Kubernetes writes a quantity: the largest suffix that leaves a whole number (apimachinery,
 /// `resource.Quantity`). [`None`] for what is no quantity, and for exponents, which nobody writes by hand.
 pub fn canonical(text: &str) -> Option<String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (digits, suffix) = text.split_at(split);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let negative = whole.starts_with('-');
-    let whole = whole.strip_prefix(['-', '+']).unwrap_or(whole);
-    let sound = !(whole.is_empty() && fraction.is_empty())
-        && whole.bytes().chain(fraction.bytes()).all(|digit| digit.is_ascii_digit())
-        && whole.len() + fraction.len() <= 18;
-    if !sound {
-        return None;
-    }
-    let mantissa: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let Parts { negative, mantissa, scale, suffix } = parts(text)?;
     let sign = if negative && mantissa != 0 { "-" } else { "" };
     let binary = BINARY.iter().position(|known| !known.is_empty() && *known == suffix);
     if let Some(power) = binary {
@@ -58,6 +48,47 @@ pub fn canonical(text: &str) -> Option<String> {
         power += 1;
     }
     Some(format!("{sign}{value}{}", DECIMAL.get(power)?))
+}
+
+/// Which of two quantities is more; [`None`] if one of them is no quantity, or beyond comparison.
+pub fn compare(one: &str, other: &str) -> Option<Ordering> {
+    let amount = |text: &str| -> Option<(i128, i128)> {
+        let Parts { negative, mantissa, scale, suffix } = parts(text)?;
+        let power = |base: i128, power: usize| base.checked_pow(u32::try_from(power).ok()?);
+        let nano = match BINARY.iter().position(|known| !known.is_empty() && *known == suffix) {
+            Some(steps) => power(1024, steps)?.checked_mul(power(1000, 3)?)?,
+            None => power(1000, DECIMAL.iter().position(|known| *known == suffix)?)?,
+        };
+        let amount = mantissa.checked_mul(nano)?;
+        Some((if negative { -amount } else { amount }, scale))
+    };
+    let ((one, scale), (other, other_scale)) = (amount(one)?, amount(other)?);
+    Some(one.checked_mul(other_scale)?.cmp(&other.checked_mul(scale)?))
+}
+
+/// `-1.50Gi`: mantissa 150, scale 100, suffix `Gi`.
+struct Parts<'a> {
+    negative: bool,
+    mantissa: i128,
+    scale: i128,
+    suffix: &'a str,
+}
+
+fn parts(text: &str) -> Option<Parts<'_>> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (digits, suffix) = text.split_at(split);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let negative = whole.starts_with('-');
+    let whole = whole.strip_prefix(['-', '+']).unwrap_or(whole);
+    let sound = !(whole.is_empty() && fraction.is_empty())
+        && whole.bytes().chain(fraction.bytes()).all(|digit| digit.is_ascii_digit())
+        && whole.len() + fraction.len() <= 18;
+    if !sound {
+        return None;
+    }
+    let mantissa: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    Some(Parts { negative, mantissa, scale, suffix })
 }
 
 /// The canonical form of an attribute that holds a quantity or a map of them: what is sent, and what is compared.
@@ -87,6 +118,19 @@ mod tests {
     #[case("-1000m", "-1")]
     fn is_written_with_the_largest_suffix(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(canonical(text).as_deref(), Some(expected));
+    }
+
+    #[rstest::rstest]
+    #[case("1Gi", "1024Mi", Ordering::Equal)]
+    #[case("500m", "1", Ordering::Less)]
+    #[case("1.5", "1500m", Ordering::Equal)]
+    #[case("1G", "1Gi", Ordering::Less)]
+    #[case("-1", "0", Ordering::Less)]
+    #[case("100E", "99E", Ordering::Greater)]
+    fn are_compared_by_amount(#[case] one: &str, #[case] other: &str, #[case] expected: Ordering) {
+        assert_eq!(compare(one, other), Some(expected));
+        assert_eq!(compare(other, one), Some(expected.reverse()));
+        assert_eq!(compare(one, "half"), None);
     }
 
     #[rstest::rstest]

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 mod api_server;
+mod bad_configurations;
 mod broken_input;
 mod calls;
 mod certificate;
