@@ -1,6 +1,6 @@
 //! Is `docs/` what the schemas and `examples/` say? `UPDATE_DOCS=1` (`make docs`) writes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{fs, io};
 
@@ -160,4 +160,37 @@ fn every_import_command_is_the_one_on_the_page() {
             assert!(!command.is_empty() && object.render().contains(command), "{}: {command:?}", object.type_name);
         }
     }
+}
+
+/// Words in `code` of the guides that look like attributes or types are some: a rename must not leave them behind.
+#[test]
+fn the_guides_speak_of_attributes_that_exist() {
+    fn names(attributes: &[Attribute], all: &mut BTreeSet<String>) {
+        for attribute in attributes {
+            all.insert(attribute.name.to_owned());
+            names(attribute.nested(), all);
+        }
+    }
+    /// Arguments of Terraform itself, and examples' own names.
+    const OTHERS: [&str; 4] = ["create_before_destroy", "prevent_destroy", "main", "name"];
+    let provider = KamajiProvider::new();
+    let mut known: BTreeSet<String> = OTHERS.iter().map(|&name| name.to_owned()).collect();
+    for object in objects(&provider) {
+        known.insert(object.type_name.to_owned());
+        names(&object.schema.attributes, &mut known);
+    }
+    let is_path = |word: &&str| {
+        word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.')
+    };
+    let mut wrong = Vec::new();
+    for file in fs::read_dir(root().join("docs/guides")).expect("guides").flatten() {
+        let guide = fs::read_to_string(file.path()).expect("readable");
+        let code = guide.split('`').skip(1).step_by(2).flat_map(|code| code.split([' ', '(', ')', '{', '}', ',', '\n']));
+        for word in code.filter(is_path) {
+            if !word.split('.').filter(|name| name.contains('_')).all(|name| known.contains(name)) {
+                wrong.push(format!("{}: {word}", file.file_name().to_string_lossy()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
 }
