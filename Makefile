@@ -34,8 +34,8 @@ demo-down: cluster-program ## Undo the demo; nothing stays behind
 docs: ## Write docs/ from the schemas and examples/
 	UPDATE_DOCS=1 cargo test --workspace --test docs
 
-bench: ## Measure the release binary: size, start, memory, calls
-	cargo bench --bench process
+bench: ## Measure the release binary: size, start, memory, calls; plans of a fleet with Terraform (TERRAFORM_BIN)
+	cargo bench --bench process --bench fleet
 
 cluster-program:
 	@mkdir -p $(CACHE)

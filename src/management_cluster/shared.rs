@@ -38,8 +38,9 @@ const PAGE: usize = 500;
 const PER_READ: usize = 100;
 /// Namespaces that are read, or listed, one by one.
 const NAMESPACES: usize = 4;
-/// How long the objects of a list may be used, from its first request on.
-const FRESH: Duration = Duration::from_secs(10);
+/// How long the objects of a list may be used, from its first request on. Terraform itself takes 10 s and more for a
+/// thousand objects, and reads them at any time within; nothing is written in that walk.
+const FRESH: Duration = Duration::from_secs(60);
 /// How long after a failure to reach the API server reads do not try again: the tries were made already.
 const FAILED: Duration = Duration::from_secs(30);
 

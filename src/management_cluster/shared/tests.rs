@@ -290,7 +290,7 @@ mod property {
             1 => (0..OBJECTS).prop_map(Step::Write),
             2 => (0..OBJECTS).prop_map(Step::Change),
             1 => (0..OBJECTS).prop_map(Step::Delete),
-            2 => (1_u64..6000).prop_map(Step::Pass),
+            2 => (1_u64..30_000).prop_map(Step::Pass),
         ];
         proptest::collection::vec(step, 1..60)
     }

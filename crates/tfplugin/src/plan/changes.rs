@@ -26,9 +26,12 @@ pub fn changes(attributes: &[Attribute], old: &Value, new: &Value) -> Vec<Change
 fn compare(attributes: &[Attribute], at: &Path, old: &Value, new: &Value, found: &mut Vec<Change>) {
     for attribute in attributes.iter().filter(|attribute| attribute.is_configurable()) {
         let (before, after) = (old.get(attribute.name), new.get(attribute.name));
+        // Most are the same, in most plans all: no path is made for them.
+        if attribute.means_the_same(before, after) {
+            continue;
+        }
         let path = at.attribute(attribute.name);
         match (&attribute.kind, before, after) {
-            _ if attribute.means_the_same(before, after) => {}
             (Kind::Object(inner), Value::Object(_) | Value::Null, Value::Object(_) | Value::Null)
                 if !inner.is_empty() =>
             {
