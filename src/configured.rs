@@ -33,6 +33,10 @@ pub struct Settings {
     pub offline: bool,
     /// Our field manager; [`FIELD_MANAGER`] by default.
     pub field_manager: Option<String>,
+    /// Plans are made without a dry-run, with what the provider knows.
+    pub without_dry_run: bool,
+    /// Networks, addresses and names of a tenant are compared with those of the other tenants.
+    pub check_overlaps: bool,
     /// Labels and annotations of all objects.
     pub metadata: MetadataRules,
 }
@@ -91,6 +95,11 @@ impl Configured {
                 None
             }
         }
+    }
+
+    /// What the provider block says beside the cluster.
+    pub fn settings(&self) -> Settings {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).settings.clone()
     }
 
     /// What the provider block says about labels and annotations.

@@ -1,7 +1,7 @@
 //! Create: never adopts by accident, never loses what it made.
 
 use kube::api::DynamicObject;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tfplugin::private::Private;
 use tfplugin::resource::{ApplyRequest, ApplyResponse, Checkpoint, Context};
 use tfplugin::schema::{Attribute, Kind};
@@ -13,7 +13,8 @@ use super::memory::{Memory, NONCE};
 use super::ownership::{Apply, apply};
 use super::read::is_going;
 use super::{Managed, ManagedResource, Scene};
-use crate::management_cluster::json_of;
+use crate::management_cluster::ApiError::{self, NamespaceMissing};
+use crate::management_cluster::{Kind as CoreKind, json_of};
 
 impl<M: Managed> ManagedResource<M> {
     pub(super) async fn create_object(&self, cx: &Context, request: ApplyRequest) -> ApplyResponse {
@@ -44,7 +45,15 @@ impl<M: Managed> ManagedResource<M> {
         let manifest = Json::Object(self.intent(&request.planned, &memory).manifest);
         memory.applied = manifest.as_object().cloned().unwrap_or_default();
         let write = Apply { manifest: &manifest, memory: &memory, force: false, dry_run: false, prior: None };
-        let applied = apply(&scene, self.managed.schema(), &write, &doing).await;
+        let mut applied = apply(&scene, self.managed.schema(), &write, &doing).await;
+        let missing =
+            applied.as_ref().err().is_some_and(|failed| matches!(failed.error, Some(NamespaceMissing { .. })));
+        if missing && Self::makes_namespace(&request.planned) {
+            if let Err(error) = make_namespace(&scene).await {
+                return nothing(error.to_diagnostic(&doing).at(tfplugin::Path::of("create_namespace")).into());
+            }
+            applied = apply(&scene, self.managed.schema(), &write, &doing).await;
+        }
         match applied {
             Ok(written) => {
                 let live = json_of(&written.object);
@@ -63,6 +72,11 @@ impl<M: Managed> ManagedResource<M> {
             }
             Err(failed) => nothing(failed.diagnostics),
         }
+    }
+
+    /// True if a create may make its namespace.
+    pub(super) fn makes_namespace(planned: &Value) -> bool {
+        planned.get("create_namespace").as_bool().unwrap_or(false)
     }
 
     /// True if a create may take over what exists.
@@ -166,6 +180,17 @@ fn fill_unknown(attributes: &[Attribute], state: &mut Value, observed: &Value) {
             (Kind::Object(inner), Value::Object(_)) => fill_unknown(inner, value, seen),
             _ => {}
         }
+    }
+}
+
+async fn make_namespace(scene: &Scene) -> Result<(), ApiError> {
+    let manifest = json!({"metadata": {"name": scene.object.namespace,
+        "labels": {"app.kubernetes.io/managed-by": "terraform-provider-kamaji"}}});
+    let made = scene.cluster.create(&scene.operation, CoreKind::Namespace, None, &manifest, &scene.field_manager).await;
+    match made {
+        // Another control plane of the same apply was faster.
+        Ok(_) | Err(ApiError::AlreadyExists { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -39,7 +39,7 @@ use tfplugin::resource::{
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
-use crate::configured::Configured;
+use crate::configured::{Configured, Settings};
 use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation};
 use memory::Memory;
 use metadata::{ObjectRules, defaults_change};
@@ -74,6 +74,18 @@ pub trait Managed: Send + Sync + 'static {
     /// Asked by the plan, whose dry-run is of the first, and by the apply. An error refuses the change.
     async fn stages(&self, _scene: &Scene, _now: Now<'_>, planned: &Value) -> Result<Vec<Value>, Diagnostic> {
         Ok(vec![planned.clone()])
+    }
+
+    /// What the management cluster says against a change beyond the object itself, which admission does not look at.
+    /// `prior` is null for a create. Makes requests only for what changes, and never waits.
+    async fn surroundings(
+        &self,
+        _scene: &Scene,
+        _settings: &Settings,
+        _prior: &Value,
+        _planned: &Value,
+    ) -> Diagnostics {
+        Diagnostics::new()
     }
 
     /// What a plan should say about a change that the API server takes: `would_be` is its answer to the dry-run. Makes

@@ -72,7 +72,8 @@ impl<M: Managed> ManagedResource<M> {
 
     /// Sends what the apply's first request would send, as a dry-run. What may be made in the same apply is a warning.
     async fn ask_server(&self, cx: &Context, request: &PlanRequest, planned: &Value, memory: &Memory) -> Diagnostics {
-        if self.shared.offline_reason().is_some() {
+        let settings = self.shared.settings();
+        if self.shared.offline_reason().is_some() || settings.without_dry_run {
             return Diagnostics::new();
         }
         let mut scene = match self.scene(cx, planned, "read") {
@@ -108,7 +109,12 @@ impl<M: Managed> ManagedResource<M> {
         let manifest = Json::Object(self.intent(first, memory).manifest);
         let force = planned.get("force_conflicts").as_bool().unwrap_or(false);
         let write = Apply { manifest: &manifest, memory, force, dry_run: true, prior: None };
-        match apply(&scene, self.managed.schema(), &write, &doing).await {
+        let (applied, surroundings) = tokio::join!(
+            apply(&scene, self.managed.schema(), &write, &doing),
+            self.managed.surroundings(&scene, &settings, &request.prior, planned),
+        );
+        said.extend(surroundings);
+        match applied {
             Ok(written) => {
                 said.extend(locate::warnings(written.warnings));
                 if !creating {
@@ -116,6 +122,10 @@ impl<M: Managed> ManagedResource<M> {
                     said.extend(self.managed.survey(&scene, &request.prior, planned, &would_be).await);
                 }
             }
+            // It is made before the object.
+            Err(failed)
+                if Self::makes_namespace(planned)
+                    && matches!(failed.error, Some(ApiError::NamespaceMissing { .. })) => {}
             Err(failed) => said.extend(self.soften(failed.error, failed.diagnostics)),
         }
         said

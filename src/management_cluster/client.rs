@@ -262,13 +262,37 @@ impl ManagementCluster {
         manifest: &Value,
         field_manager: &str,
     ) -> Result<Written, ApiError> {
+        let parameters = PostParams { field_manager: Some(field_manager.to_owned()), ..PostParams::default() };
+        self.post(operation, kind, namespace, manifest, &parameters).await
+    }
+
+    /// Asks whether an object could be created, by a dry-run: nothing is stored.
+    pub async fn would_create(
+        &self,
+        operation: &Operation,
+        kind: Kind,
+        namespace: &str,
+        manifest: &Value,
+    ) -> Result<(), ApiError> {
+        let parameters = PostParams { dry_run: true, ..PostParams::default() };
+        self.post(operation, kind, Some(namespace), manifest, &parameters).await.map(|_| ())
+    }
+
+    async fn post(
+        &self,
+        operation: &Operation,
+        kind: Kind,
+        namespace: Option<&str>,
+        manifest: &Value,
+        parameters: &PostParams,
+    ) -> Result<Written, ApiError> {
         let manifest = typed(kind, manifest);
         let name = manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let parameters = PostParams { field_manager: Some(field_manager.to_owned()), ..PostParams::default() };
         let body = serde_json::to_vec(&manifest).map_err(|error| unsendable(&error))?;
-        let request = Request::new(kind.url_path(checked(namespace)?)).create(&parameters, body);
+        let request = Request::new(kind.url_path(checked(namespace)?)).create(parameters, body);
         let asked = Asked { kind, namespace: namespace.map(str::to_owned), name };
-        let call = Call { asked, request: request.map_err(unsendable)?, idempotent: false };
+        // A dry-run stores nothing, so it can be repeated.
+        let call = Call { asked, request: request.map_err(unsendable)?, idempotent: parameters.dry_run };
         written(&self.exchange(operation, &call).await?)
     }
 

@@ -32,7 +32,14 @@ pub(super) fn configure(configured: &Configured, config: &Value, variables: &Var
         _ => Diagnostics::new(),
     };
     let field_manager = config.str_at("field_manager").map(str::to_owned);
-    configured.replace(cluster, Settings { offline, field_manager, metadata: metadata(config) });
+    let settings = Settings {
+        offline,
+        field_manager,
+        without_dry_run: config.str_at("plan_check") == Some("schema"),
+        check_overlaps: config.get("check_overlaps").as_bool().unwrap_or(false),
+        metadata: metadata(config),
+    };
+    configured.replace(cluster, settings);
     diagnostics
 }
 

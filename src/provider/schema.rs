@@ -70,6 +70,16 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
             "Whether plans are made without asking the management cluster: the state is shown as it was at the last \
              refresh, and an apply fails.",
         ),
+        string("plan_check").default("server").rule(Validator::one_of(&["server", "schema"])).doc(
+            "What plans are checked with. `server`: a changed object is sent to the API server as a dry-run, so that its \
+             schema, Kamaji's webhooks and other admission are heard before the apply, and its surroundings are looked \
+             at. `schema`: only with what the provider knows, for credentials that may read but not write.",
+        ),
+        boolean("check_overlaps").default("false").doc(
+            "Whether networks, addresses and host names of a tenant may not be those of another tenant of the management \
+             cluster. The networks of tenants are separate, so overlaps are normal; they hurt where tenants are routed \
+             to each other. All control planes of the cluster are listed once a run.",
+        ),
         string_map("default_labels").rule(names::labels()).doc(
             "Labels of every object that this provider manages. A resource's own `labels` win; `key = null` there leaves \
              a default out. The result is the resource's `labels_all`. A change here changes all objects in place.",

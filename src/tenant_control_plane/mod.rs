@@ -7,6 +7,7 @@ mod remove;
 mod review;
 pub mod schema;
 mod settle;
+mod surroundings;
 mod upgrade;
 mod validate;
 
@@ -16,6 +17,7 @@ use tfplugin::resource::Plan;
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use crate::configured::Settings;
 use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::memory::Memory;
 use crate::managed_object::{Loss, Managed, Now, Scene, Settled, Unsettled};
@@ -31,13 +33,14 @@ pub fn show(live: &Json, state: &mut Value) {
 /// The kind behind `kamaji_tenant_control_plane`.
 pub struct TenantControlPlane {
     connect: Connect,
+    run: surroundings::Run,
 }
 
 impl TenantControlPlane {
     /// With tenants reached in another way than over the network.
     #[cfg(test)]
     pub(crate) fn with(connect: Connect) -> Self {
-        Self { connect }
+        Self { connect, run: surroundings::Run::default() }
     }
 
     fn reach(&self, scene: &Scene) -> Reach {
@@ -47,7 +50,7 @@ impl TenantControlPlane {
 
 impl Default for TenantControlPlane {
     fn default() -> Self {
-        Self { connect: over_the_network() }
+        Self { connect: over_the_network(), run: surroundings::Run::default() }
     }
 }
 
@@ -89,6 +92,10 @@ impl Managed for TenantControlPlane {
 
     async fn stages(&self, scene: &Scene, now: Now<'_>, planned: &Value) -> Result<Vec<Value>, Diagnostic> {
         upgrade::stages(scene, now, planned).await
+    }
+
+    async fn surroundings(&self, scene: &Scene, settings: &Settings, prior: &Value, planned: &Value) -> Diagnostics {
+        surroundings::check(&self.run, scene, settings.check_overlaps, prior, planned).await
     }
 
     async fn survey(&self, scene: &Scene, prior: &Value, planned: &Value, would_be: &Json) -> Diagnostics {

@@ -131,6 +131,10 @@ fn settings() -> Vec<Attribute> {
         ),
         force_conflicts(),
         adopt_existing(),
+        boolean("create_namespace").default("false").doc(
+            "Whether a create makes the namespace if it does not exist. It is never deleted: other objects may have moved \
+             in. A namespace with labels, quotas or policies of its own is better a resource of its own.",
+        ),
         string("upgrade_policy").default("single").rule(Validator::one_of(Policy::WORDS)).doc(
             "What happens to a `kubernetes.version` that is more than one minor version away. `single` (the default): the \
              plan is refused. `sequential`: one apply goes through every minor version on the way, and waits until each \

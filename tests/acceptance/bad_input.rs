@@ -170,3 +170,34 @@ fn mistakes_in_values_are_errors_at_their_attribute() {
                  [\"https://nats:4222\"]\n}\n";
     says(&invalid(&sandbox, store), "endpoints", &["https://nats:4222", "host:port"]);
 }
+
+#[test]
+fn a_node_port_in_use_is_an_error_of_the_plan() {
+    let sandbox = Sandbox::new("port-in-use");
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": { "name": "holder", "namespace": sandbox.namespace },
+        "spec": { "type": "NodePort", "ports": [{ "port": 80, "nodePort": sandbox.port }] },
+    });
+    sandbox.cluster.apply(&service);
+    sandbox.configure(&[&sandbox.tenant().hcl()]);
+    says(&sandbox.terraform.plan().error(), "", &["network_profile.port", "already allocated"]);
+    sandbox.cluster.kubectl_run(&["delete", "service", "holder", "-n", &sandbox.namespace]);
+    sandbox.terraform.plan().has_changes();
+}
+
+#[test]
+fn a_missing_namespace_is_made_if_that_is_wanted() {
+    let sandbox = Sandbox::new("makes-namespace");
+    let namespace = format!("{}-made", sandbox.namespace);
+    let tenant = sandbox.tenant().with("namespace", &format!("{namespace:?}"));
+    let tenant = tenant.with("create_namespace", "true").with("wait_for", "\"provisioned\"");
+    sandbox.configure(&[&tenant.hcl()]);
+    let plan = sandbox.terraform.plan().has_changes();
+    assert_eq!(plan.warnings().len(), 0, "{plan}");
+    sandbox.terraform.apply_plan().succeeds();
+    sandbox.terraform.plan().plans_nothing();
+    assert!(sandbox.cluster.tenant(&namespace, "blue").is_some());
+    sandbox.terraform.destroy().succeeds();
+    sandbox.cluster.kubectl_run(&["delete", "namespace", &namespace, "--timeout=60s"]);
+}

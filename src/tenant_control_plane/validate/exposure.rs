@@ -26,7 +26,7 @@ pub(super) fn check(config: &Value, found: &mut Findings) {
 }
 
 /// The port of the API server, and of the konnectivity server if there is one; [`None`] while it is unknown.
-fn own_ports(config: &Value) -> [Option<(i64, &'static str)>; 2] {
+pub(in crate::tenant_control_plane) fn own_ports(config: &Value) -> [Option<(i64, &'static str)>; 2] {
     let effective = |value: &Value, default: i64| if value.is_null() { Some(default) } else { value.as_i64() };
     let api = effective(config.get("network_profile.port"), API_PORT);
     let api = api.filter(|_| !config.get("network_profile").is_unknown());
@@ -147,14 +147,12 @@ fn ports(config: &Value, found: &mut Findings) {
     }
     let mut seen = Vec::new();
     for (path, port) in elements(config, "control_plane.service.additional_ports") {
-        if let Some(name) = port.str_at("name") {
-            if OWN_PORTS.contains(&name) {
-                found.error(
-                    path.attribute("name"),
-                    "Port name is taken",
-                    format!("Kamaji gives the name {name:?} to a port of its own. Choose another one."),
-                );
-            }
+        if let Some(name) = port.str_at("name").filter(|name| OWN_PORTS.contains(name)) {
+            found.error(
+                path.attribute("name"),
+                "Port name is taken",
+                format!("Kamaji gives the name {name:?} to a port of its own. Choose another one."),
+            );
         }
         let Some(number) = port.get("port").as_i64() else { continue };
         let protocol = port.str_at("protocol").unwrap_or("TCP");

@@ -6,9 +6,9 @@ mod annotations;
 mod arguments;
 mod containers;
 mod data_store;
-mod exposure;
+pub(super) mod exposure;
 mod kubelet;
-mod networks;
+pub(super) mod networks;
 mod scheduling;
 
 use tfplugin::schema::Problem;

@@ -16,7 +16,7 @@ pub(super) fn check(config: &Value, found: &mut Findings) {
     for (list, scalar, _) in DEFAULTS {
         both_forms(config, list, scalar, found);
     }
-    let [services, pods] = DEFAULTS.map(|(list, scalar, default)| in_force(config, list, scalar, default));
+    let (services, pods) = (service_networks(config), pod_networks(config));
     if let (Some(services), Some(pods)) = (&services, &pods)
         && let Err(problem) = check_no_overlap(pods, services)
     {
@@ -28,6 +28,18 @@ pub(super) fn check(config: &Value, found: &mut Findings) {
     if let Some(services) = &services {
         dns(config, services, found);
     }
+}
+
+/// The networks of Services if nothing else is configured; [`None`] while they are not known.
+pub(in crate::tenant_control_plane) fn service_networks(config: &Value) -> Option<Vec<IpNet>> {
+    let (list, scalar, default) = DEFAULTS[0];
+    in_force(config, list, scalar, default)
+}
+
+/// The networks of pods, as [`service_networks`].
+pub(in crate::tenant_control_plane) fn pod_networks(config: &Value) -> Option<Vec<IpNet>> {
+    let (list, scalar, default) = DEFAULTS[1];
+    in_force(config, list, scalar, default)
 }
 
 fn profile<'a>(config: &'a Value, name: &str) -> &'a Value {
