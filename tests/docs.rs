@@ -185,7 +185,8 @@ fn the_guides_speak_of_attributes_that_exist() {
     let mut wrong = Vec::new();
     for file in fs::read_dir(root().join("docs/guides")).expect("guides").flatten() {
         let guide = fs::read_to_string(file.path()).expect("readable");
-        let code = guide.split('`').skip(1).step_by(2).flat_map(|code| code.split([' ', '(', ')', '{', '}', ',', '\n']));
+        let code =
+            guide.split('`').skip(1).step_by(2).flat_map(|code| code.split([' ', '(', ')', '{', '}', ',', '\n']));
         for word in code.filter(is_path) {
             if !word.split('.').filter(|name| name.contains('_')).all(|name| known.contains(name)) {
                 wrong.push(format!("{}: {word}", file.file_name().to_string_lossy()));

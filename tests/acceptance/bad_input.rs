@@ -158,16 +158,24 @@ fn mistakes_in_values_are_errors_at_their_attribute() {
     // Terraform shows the line of top-level attributes only; those inside are named in the text.
     let mistake = |tenant: Tenant| invalid(&sandbox, &tenant.hcl());
     says(&mistake(sandbox.tenant().version("v1.3O.2")), "", &["kubernetes.version", "v1.3O.2", "v1.32.4"]);
-    let network =
-        |more: &str| sandbox.tenant().with("network_profile", &format!("{{ address = {address:?}, {more} }}"));
-    says(&mistake(network("pod_cidr = \"10.244.0.0/33\"")), "", &["network_profile.pod_cidr", "10.244.0.0/33"]);
-    let other = sandbox.tenant().with("network_profile", "{ address = \"10.0.0.256\" }");
-    says(&mistake(other), "", &["network_profile.address", "10.0.0.256"]);
-    let none = sandbox.tenant().with("network_profile", "{}");
-    says(&mistake(none), "", &["NodePort", "network_profile.address"]);
+    let port = sandbox.port;
+    let network = |more: &str| sandbox.tenant().with("network_profile", &format!("{{ port = {port}, {more} }}"));
+    let pods = network(&format!("address = {address:?}, pod_cidr = \"10.244.0.0/33\""));
+    says(&mistake(pods), "", &["network_profile.pod_cidr", "10.244.0.0/33"]);
+    says(&mistake(network("address = \"10.0.0.256\"")), "", &["network_profile.address", "10.0.0.256"]);
+    says(&mistake(network("")), "", &["NodePort", "network_profile.address"]);
     says(&mistake(sandbox.tenant().with("name", "\"Blue_1\"")), "name", &["Blue_1"]);
-    let store = "resource \"kamaji_datastore\" \"store\" {\n  name = \"store\"\n  driver = \"NATS\"\n  endpoints = \
-                 [\"https://nats:4222\"]\n}\n";
+    let store = r#"
+        resource "kamaji_datastore" "store" {
+          name       = "store"
+          driver     = "NATS"
+          endpoints = ["https://nats:4222"]
+          basic_auth = {
+            username = { secret_reference = { namespace = "a", name = "b", key_path = "user" } }
+            password = { secret_reference = { namespace = "a", name = "b", key_path = "password" } }
+          }
+        }
+    "#;
     says(&invalid(&sandbox, store), "endpoints", &["https://nats:4222", "host:port"]);
 }
 
