@@ -25,7 +25,8 @@ fn another_cluster(scene: &Scene, known: &str, found: &str) -> Diagnostic {
         "Another management cluster",
         format!(
             "{} was made in the cluster {known} (UID of its namespace kube-system), but the provider now points to the \
-             cluster {found} at {}. Nothing there was read or changed.\n\nCorrect the provider block (kubeconfig, context, \
+             cluster {found} at {}. Nothing there was changed, and nothing \
+             of it is in the state.\n\nCorrect the provider block (kubeconfig, context, \
              host). If the old cluster is gone for good, take the object out of the state (`terraform state rm`); then it \
              can be imported from the new cluster, or made there.",
             scene.object,

@@ -19,7 +19,7 @@ fn a_label_changed_by_kubectl_is_shown_and_taken_back() {
     assert_eq!(drift[0]["address"], BLUE);
     assert_eq!(drift[0]["change"]["after"]["labels"]["team"], "b");
     let said = plan.warnings().iter().map(|warning| warning.detail.clone()).collect::<String>();
-    assert!(said.contains("kubectl-label"), "who changed it is named: {plan}");
+    assert!(said.contains("kubectl-label") && said.contains(" at 20"), "who changed it and when is named: {plan}");
 
     sandbox.terraform.apply().succeeds();
     let live = sandbox.cluster.tenant(&sandbox.namespace, "blue").expect("there");

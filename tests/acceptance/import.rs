@@ -1,13 +1,26 @@
 //! Import: what exists is taken over as it is, and can then be changed.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::harness::Sandbox;
 use crate::harness::configuration::BLUE;
+use crate::harness::sandbox::provider;
 
 /// An import block for the sandbox's tenant.
 fn import(sandbox: &Sandbox) -> String {
     format!("import {{\n  to = {BLUE}\n  id = \"{}/blue\"\n}}\n", sandbox.namespace)
+}
+
+/// The same by identity, for the releases of Terraform and OpenTofu that know it: 1.12 and later.
+fn import_by_identity(sandbox: &Sandbox) -> String {
+    let version = sandbox.terraform.run(&["version", "-json"]).succeeds().stdout;
+    let version: Json = serde_json::from_str(&version).expect("JSON");
+    let version = version["terraform_version"].as_str().expect("a version").to_owned();
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()).expect("a minor version");
+    if minor < 12 {
+        return import(sandbox);
+    }
+    format!("import {{\n  to = {BLUE}\n  identity = {{ namespace = {:?}, name = \"blue\" }}\n}}\n", sandbox.namespace)
 }
 
 #[test]
@@ -81,4 +94,66 @@ fn creating_over_an_existing_tenant_is_refused_with_the_import_command() {
     sandbox.terraform.plan().has_changes();
     sandbox.cluster.apply(&sandbox.tenant_manifest("v1.30.0", "default"));
     assert_eq!(sandbox.terraform.apply_plan().error().summary, "Object exists already");
+}
+
+#[test]
+fn a_generated_configuration_plans_empty() {
+    let sandbox = Sandbox::new("generated");
+    let mut manifest = sandbox.tenant_manifest("v1.30.0", "default");
+    manifest["metadata"]["labels"] = json!({ "team": "a", "site": "x" });
+    manifest["spec"]["addons"] = json!({ "coreDNS": {}, "kubeProxy": {} });
+    manifest["spec"]["controlPlane"]["deployment"]["extraArgs"] = json!({ "apiServer": ["--v=2"] });
+    sandbox.cluster.apply(&manifest);
+    sandbox.wait_for_tenant("ready", |live| live["status"]["kubernetesResources"]["version"]["status"] == "Ready");
+
+    let kubeconfig = sandbox.cluster.kubeconfig();
+    let provider = provider(&format!("config_path = {kubeconfig:?}\n  default_labels = {{ site = \"x\" }}"));
+    sandbox.terraform.configure(&[provider.as_str(), &import_by_identity(&sandbox)].join("\n"));
+    sandbox.terraform.plan_with(&["-generate-config-out=generated.tf"]).has_changes();
+    let planned = sandbox.terraform.planned();
+    assert_eq!(planned["resource_changes"][0]["change"]["actions"], json!(["no-op"]), "only an import");
+    sandbox.terraform.apply_plan().succeeds();
+    sandbox.terraform.plan().plans_nothing();
+    let labels = &sandbox.terraform.resource(BLUE)["values"];
+    assert_eq!((&labels["labels"], &labels["labels_all"]), (&json!({"team": "a"}), &json!({"team": "a", "site": "x"})));
+
+    // What is generated is protected by default.
+    let generated = std::fs::read_to_string(sandbox.terraform.path().join("generated.tf")).expect("written");
+    let free = generated.lines().map(|line| match line.trim_start().starts_with("deletion_protection") {
+        true => "  deletion_protection = false",
+        false => line,
+    });
+    assert!(generated.contains("deletion_protection"), "{generated}");
+    sandbox.terraform.write("generated.tf", &free.collect::<Vec<_>>().join("\n"));
+    sandbox.terraform.apply().succeeds();
+    sandbox.terraform.destroy().succeeds();
+}
+
+#[test]
+fn a_create_that_may_adopt_takes_over_a_running_tenant() {
+    let sandbox = Sandbox::new("adopt");
+    let mut manifest = sandbox.tenant_manifest("v1.30.0", "default");
+    manifest["metadata"]["labels"] = json!({ "made-by": "kubectl" });
+    sandbox.cluster.apply(&manifest);
+    let made =
+        sandbox.wait_for_tenant("ready", |live| live["status"]["kubernetesResources"]["version"]["status"] == "Ready");
+
+    let adopting = sandbox.tenant().with("adopt_existing", "true").with("labels", "{ made-by = \"terraform\" }");
+    sandbox.configure(&[&adopting.hcl()]);
+    let plan = sandbox.terraform.plan().has_changes();
+    assert!(plan.warnings().iter().any(|it| it.summary == "Existing object will be adopted"), "{plan}");
+    sandbox.terraform.apply().succeeds();
+    let live = sandbox.cluster.tenant(&sandbox.namespace, "blue").expect("there");
+    assert_eq!(live["metadata"]["uid"], made["metadata"]["uid"]);
+    assert_eq!(live["metadata"]["labels"]["made-by"], "terraform");
+    sandbox.terraform.plan().plans_nothing();
+
+    // It is ours: what is dropped from the configuration goes.
+    sandbox.configure(&[&adopting.without("labels").hcl()]);
+    sandbox.terraform.apply().succeeds();
+    let live = sandbox.cluster.tenant(&sandbox.namespace, "blue").expect("there");
+    assert_eq!(live["metadata"]["labels"].get("made-by"), None);
+    sandbox.terraform.plan().plans_nothing();
+    sandbox.terraform.destroy().succeeds();
+    assert_eq!(sandbox.leftovers(), Vec::<String>::new());
 }

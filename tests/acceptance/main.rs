@@ -20,6 +20,7 @@ mod import;
 mod interruption;
 mod protection;
 mod secrets;
+mod sharing;
 mod tenant;
 mod whole_configuration;
 mod worker;

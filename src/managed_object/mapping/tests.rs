@@ -148,6 +148,22 @@ fn a_map_that_is_owned_as_a_whole_shows_what_others_added() {
 }
 
 #[test]
+fn a_member_that_is_null_is_left_to_others() {
+    let table = [string_map("labels").json("labels")];
+    let labels = |site: &str| {
+        let members = [("site", Value::from(site)), ("cost", Value::Null)];
+        Value::object([("labels", Value::object(members))])
+    };
+    for live in [json!({"labels": {"site": "x", "cost": "theirs"}}), json!({"labels": {"site": "x"}})] {
+        assert_eq!(refresh(&table, &labels("x"), &live), labels("x"));
+    }
+    assert_eq!(refresh(&table, &labels("x"), &json!({"labels": {"site": "y"}})), labels("y"));
+    assert_eq!(Json::Object(to_api(&table, &labels("x"))), json!({"labels": {"site": "x"}}));
+    let gone = refresh(&table, &labels("x"), &json!({}));
+    assert_eq!(gone.get("labels"), &Value::object([("cost", Value::Null)]));
+}
+
+#[test]
 fn maps_of_objects_go_both_ways() {
     let inner = vec![string("image").json("image")];
     let table = [Attribute::new("sides", Kind::MapOf(inner)).json("sides")];

@@ -1,0 +1,4 @@
+import {
+  to       = kamaji_datastore.example
+  identity = { name = "example" }
+}

@@ -1,0 +1,7 @@
+import {
+  to = kamaji_tenant_control_plane.example
+  identity = {
+    namespace = "default"
+    name      = "example"
+  }
+}
