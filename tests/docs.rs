@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use terraform_provider_kamaji::provider::KamajiProvider;
 use tfplugin::provider::Provider as _;
-use tfplugin::schema::docs::page;
+use tfplugin::schema::docs::{Import, page};
 use tfplugin::schema::{Attribute, Mode, ObjectKind, Schema};
 
 const FOLDERS: [&str; 3] = ["resources", "data-sources", "ephemeral-resources"];
@@ -49,7 +49,10 @@ impl<'a> Object<'a> {
 
     fn render(&self) -> String {
         let example = text(&self.example).unwrap_or_else(|| panic!("{} is missing: write an example", self.example));
-        page(self.kind, self.type_name, self.schema, &[("", &example)], self.import_id().as_deref(), None)
+        let by_identity = text(Path::new(&self.example).with_file_name("import-by-identity.tf"));
+        let id = self.import_id();
+        let import = id.as_deref().map(|id| Import { id, identity: by_identity.as_deref() });
+        page(self.kind, self.type_name, self.schema, &[("", &example)], import, None)
     }
 }
 
@@ -171,8 +174,16 @@ fn the_guides_speak_of_attributes_that_exist() {
             names(attribute.nested(), all);
         }
     }
-    /// Arguments of Terraform itself, and examples' own names.
-    const OTHERS: [&str; 4] = ["create_before_destroy", "prevent_destroy", "main", "name"];
+    /// Arguments of Terraform itself, types of other providers, and examples' own names.
+    const OTHERS: [&str; 7] = [
+        "create_before_destroy",
+        "prevent_destroy",
+        "ignore_changes",
+        "kubernetes_manifest",
+        "kubectl_manifest",
+        "main",
+        "name",
+    ];
     let provider = KamajiProvider::new();
     let mut known: BTreeSet<String> = OTHERS.iter().map(|&name| name.to_owned()).collect();
     for object in objects(&provider) {

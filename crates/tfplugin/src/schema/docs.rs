@@ -7,14 +7,14 @@ use super::{ObjectKind, Schema};
 /// The page of an object, as Markdown with front matter.
 ///
 /// `type_name` is the full one (`kamaji_tenant_control_plane`), for the provider its own name (`kamaji`). `examples`
-/// are pairs of a title and HCL; an empty title gives no heading. `import` is an id as `terraform import` takes it.
-/// `extra` is Markdown that stands before the schema.
+/// are pairs of a title and HCL; an empty title gives no heading. `import` says how
+/// an object is imported. `extra` is Markdown that stands before the schema.
 pub fn page(
     kind: ObjectKind,
     type_name: &str,
     schema: &Schema,
     examples: &[(&str, &str)],
-    import: Option<&str>,
+    import: Option<Import<'_>>,
     extra: Option<&str>,
 ) -> String {
     let mut page = front_matter(kind, type_name, schema.description);
@@ -39,13 +39,26 @@ pub fn page(
     }
     section(&mut page, "## Schema");
     attributes::write(&mut page, &schema.attributes);
-    if let Some(id) = import {
+    if let Some(Import { id, identity }) = import {
         section(&mut page, "## Import");
         let block = format!("import {{\n  to = {type_name}.example\n  id = {id:?}\n}}");
         section(&mut page, &code("terraform", &block));
         section(&mut page, &code("shell", &format!("terraform import {type_name}.example '{id}'")));
+        if let Some(hcl) = identity {
+            section(&mut page, "By identity, with Terraform or OpenTofu 1.12 and later:");
+            section(&mut page, &code("terraform", hcl));
+        }
     }
     page
+}
+
+/// How an object is imported.
+#[derive(Clone, Copy, Debug)]
+pub struct Import<'a> {
+    /// An id as `terraform import` takes it.
+    pub id: &'a str,
+    /// An import block by identity, for resources that have one.
+    pub identity: Option<&'a str>,
 }
 
 fn front_matter(kind: ObjectKind, type_name: &str, description: &str) -> String {
@@ -124,7 +137,7 @@ mod tests {
             "park_garden",
             &garden(),
             &[("", "resource \"park_garden\" \"example\" {\n  name = \"a\"\n}\n"), ("With beds", "# more\n")],
-            Some("town/garden"),
+            Some(Import { id: "town/garden", identity: None }),
             Some("## Seasons\n\nFour."),
         );
         assert_snapshot!(page, @r##"
