@@ -64,7 +64,8 @@ impl<M: Managed> ManagedResource<M> {
     }
 
     /// Both plans of a replace: the one that finds that the object cannot change in place, and the one of the new object,
-    /// which is the only one that a `-replace` has.
+    /// which is the only one that knows of a `-replace`. Core shows warnings of the first alone, so the second looks for
+    /// what refuses it.
     pub(super) async fn plan_replace(&self, cx: &Context, request: &PlanRequest, memory: &mut Memory, plan: &mut Plan) {
         let second = request.prior.is_null() && !request.private.is_empty();
         let first = !plan.requires_replace.is_empty();
@@ -86,14 +87,14 @@ impl<M: Managed> ManagedResource<M> {
         if !worked || memory.orphan_in_state {
             return;
         }
+        if second && memory.may_lose_nodes {
+            return;
+        }
         let loss = self.look_at_loss(cx, before, memory.may_lose_nodes).await;
-        let object = self.object(before);
-        if !loss.what.is_empty() && second {
-            plan.say(Diagnostic::warning(REPLACED, format!("{object} is deleted and made anew.{}", lost(&loss.what))));
-        } else if !loss.what.is_empty() {
+        if first && !loss.what.is_empty() {
             let said = std::mem::take(&mut plan.diagnostics).into_iter().map(|mut said| {
                 if said.severity == Severity::Warning && plan.requires_replace.contains(&said.path) {
-                    said.detail.push_str(&lost(&loss.what));
+                    said.detail.push_str(&format!("\n\nLost with it: {}.", loss.what));
                 }
                 said
             });
@@ -112,13 +113,6 @@ impl<M: Managed> ManagedResource<M> {
         });
         self.managed.loss(scene.as_ref(), value, nodes_may_go).await
     }
-}
-
-/// The title of the warnings about a replace; the framework's own have it too.
-const REPLACED: &str = "The object will be replaced";
-
-fn lost(what: &str) -> String {
-    format!("\n\nLost with it: {what}.")
 }
 
 fn cannot_replace_orphan(object: &str) -> Diagnostic {

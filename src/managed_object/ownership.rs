@@ -182,7 +182,9 @@ pub(super) fn drift(schema: &Schema, object: &DynamicObject, before: &Value, aft
     for change in own.into_iter().chain(changed_defaults(before, after)) {
         let Some(api) = api_path(schema, &change.path) else { continue };
         let steps: Vec<Step> = api.into_iter().map(Step::Field).collect();
-        let by = owners(&entries, &steps).into_iter().find(|owner| owner.operation == OwnerOperation::Update);
+        // Without an update it was an apply: of another one, or of ours whose answer was lost.
+        let all = owners(&entries, &steps);
+        let by = all.iter().find(|owner| owner.operation == OwnerOperation::Update).or(all.first());
         let who = by.map_or_else(
             || "Nobody owns the field now: it was removed".to_owned(),
             |owner| {

@@ -37,8 +37,17 @@ fn a_protected_tenant_is_neither_destroyed_nor_replaced() {
     assert_eq!(still["metadata"]["uid"], made["metadata"]["uid"]);
     assert_eq!(still["metadata"].get("deletionTimestamp"), None);
 
-    sandbox.configure(&[&tenant.with("deletion_protection", "false").hcl()]);
+    let free = tenant.with("deletion_protection", "false");
+    sandbox.configure(&[&free.hcl()]);
     sandbox.terraform.apply().succeeds();
+    // A change that needs a new object says what that costs, and says it once.
+    sandbox.configure(&[&free.clone().with("network_profile", &network).hcl()]);
+    let plan = sandbox.terraform.plan().has_changes();
+    let costs = plan.warnings().into_iter().filter(|it| it.summary == "The object will be replaced");
+    let costs: Vec<_> = costs.map(|cost| cost.detail).collect();
+    assert_eq!(costs.len(), 1, "{plan}");
+    assert!(costs[0].contains("Lost with it: everything in the tenant, its data in the DataStore default"), "{plan}");
+    sandbox.configure(&[&free.hcl()]);
     sandbox.terraform.run(&["apply", "-json", "-auto-approve", &replace]).succeeds();
     let replaced = sandbox.cluster.tenant(&sandbox.namespace, "blue").expect("made anew");
     assert_ne!(replaced["metadata"]["uid"], made["metadata"]["uid"]);

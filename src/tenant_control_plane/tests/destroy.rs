@@ -201,11 +201,11 @@ async fn each_cause_of_a_replace_names_what_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replace_that_the_user_asked_for_names_what_is_lost_and_is_refused_with_nodes() {
+async fn a_replace_that_the_user_asked_for_is_refused_with_nodes() {
     let free: &[(&str, Value)] = &[("deletion_protection", false.into())];
     let api = Scripted::new(reached());
     let plan = plan(&api, &tenant(&["n1"]), Value::Null, config("v1.30.2", free), &[]).await;
-    assert_eq!(summaries(&plan.diagnostics), ["The object will be replaced", "Nodes are joined"]);
+    assert_eq!(summaries(&plan.diagnostics), ["Nodes are joined"]);
 }
 
 #[tokio::test(start_paused = true)]
