@@ -301,7 +301,6 @@ const ADDONS: &[Mistake] = &[
 
 const DEPLOYMENT: &[Mistake] = &[
     (r#"{"control_plane": {"deployment": {"replicas": -1}}}"#, "control_plane.deployment.replicas", "-1"),
-    (r#"{"control_plane": {"deployment": {"replicas": 0}}, "wait_for": "reachable"}"#, "wait_for", "sleeps"),
     (
         r#"{"control_plane": {"deployment": {"strategy": {"type": "Rolling"}}}}"#,
         "control_plane.deployment.strategy.type",

@@ -107,7 +107,7 @@ mod tests {
             ("name", Value::from("a")), ("mount_path", Value::from("/a")),
         ])])),
     ])]
-    #[case::deployment(&[("control_plane.deployment", Value::Unknown), ("wait_for", "reachable".into())])]
+    #[case::deployment(&[("control_plane.deployment", Value::Unknown)])]
     fn what_is_unknown_is_not_judged(#[case] edits: &[(&str, Value)]) {
         assert_eq!(paths(edits), Vec::<String>::new());
     }

@@ -24,16 +24,6 @@ pub(super) fn check(config: &Value, found: &mut Findings) {
             ),
         );
     }
-    if config.get(&format!("{DEPLOYMENT}.replicas")).as_i64() == Some(0)
-        && config.str_at("wait_for") == Some("reachable")
-    {
-        found.error(
-            Path::of("wait_for"),
-            "Nothing to reach",
-            "With `control_plane.deployment.replicas = 0` the control plane sleeps, and its API never answers. Wait for \
-             \"ready\", which is reached when it sleeps.",
-        );
-    }
 }
 
 fn strategy(config: &Value, found: &mut Findings) {
