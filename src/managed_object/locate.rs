@@ -62,8 +62,9 @@ pub fn diagnostics(schema: &Schema, error: &ApiError, doing: &str) -> Diagnostic
         ApiError::Invalid(fields) => fields
             .iter()
             .map(|field| {
-                Diagnostic::error(whole.summary.clone(), format!("Failed to {doing}: {}", field.message))
-                    .at(attribute_path(schema, &field.field))
+                let found = attribute_path(schema, &field.field);
+                let at = about(schema, &field.message).filter(|about| lies_in(about, &found)).unwrap_or(found);
+                Diagnostic::error(whole.summary.clone(), format!("Failed to {doing}: {}", field.message)).at(at)
             })
             .collect::<Vec<_>>()
             .into(),
@@ -78,8 +79,8 @@ pub fn diagnostics(schema: &Schema, error: &ApiError, doing: &str) -> Diagnostic
             })
             .collect::<Vec<_>>()
             .into(),
-        ApiError::WebhookDenied { message, .. } => {
-            let mut whole = whole.at(denied_attribute(schema, message));
+        ApiError::WebhookDenied { webhook, message } if is_of_kamaji(webhook) => {
+            let mut whole = whole.at(about(schema, message).unwrap_or_default());
             if let Some(supported) = Supported::from_denial(message) {
                 whole.detail.push_str(&format!(
                     "\n\nThe newest Kubernetes of this Kamaji is {supported}: choose a version up to that, or upgrade Kamaji \
@@ -88,7 +89,14 @@ pub fn diagnostics(schema: &Schema, error: &ApiError, doing: &str) -> Diagnostic
             }
             whole.into()
         }
-        ApiError::NamespaceMissing { .. } => whole.at(Path::of("namespace")).into(),
+        ApiError::WebhookDenied { message, .. } | ApiError::PolicyDenied { message, .. } => {
+            whole.at(named(schema, message).unwrap_or_default()).into()
+        }
+        ApiError::NamespaceMissing { .. } | ApiError::NamespaceTerminating { .. } | ApiError::QuotaExceeded { .. }
+            if schema.attribute("namespace").is_some() =>
+        {
+            whole.at(Path::of("namespace")).into()
+        }
         _ => whole.into(),
     }
 }
@@ -98,25 +106,66 @@ pub fn warnings(texts: Vec<String>) -> Diagnostics {
     texts.into_iter().map(|text| Diagnostic::warning("Warning of the API server", text)).collect::<Vec<_>>().into()
 }
 
-/// The attribute that a denial of Kamaji's webhooks is about; they name it in words only.
-fn denied_attribute(schema: &Schema, message: &str) -> Path {
-    const WORDS: [(&str, &str); 7] = [
+/// True for the webhooks of Kamaji, as kubebuilder names them.
+fn is_of_kamaji(webhook: &str) -> bool {
+    ["vtenantcontrolplane.kb.io", "mtenantcontrolplane.kb.io", "vdatastore.kb.io"].contains(&webhook)
+}
+
+/// The attribute that a text of Kamaji is about: a denial of its webhooks, or the message of a CEL rule that compares
+/// several fields and so stands above them. They name it in words only; the first words that are found decide.
+fn about(schema: &Schema, message: &str) -> Option<Path> {
+    const WORDS: [(&str, &str); 23] = [
         ("dns service ip", "network_profile.dns_service_ips"),
+        ("service cidr", "network_profile.service_cidr"),
         ("certsans", "network_profile.cert_sans"),
+        ("kubelet address types", "kubernetes.kubelet.preferred_address_types"),
+        ("resulting deployment", "control_plane.deployment"),
+        ("datastoreschema", "data_store_schema"),
+        ("datastoreusername", "data_store_username"),
+        ("resource override", "data_store_overrides"),
         ("datastore", "data_store"),
+        ("loadbalancerclass", "network_profile.load_balancer_class"),
+        ("loadbalancer source range", "network_profile.load_balancer_source_ranges"),
+        ("allocateloadbalancernodeports", "control_plane.service.allocate_load_balancer_node_ports"),
+        ("gateway", "control_plane.gateway"),
         ("upgrade", "kubernetes.version"),
+        ("downgrade", "kubernetes.version"),
         ("version", "kubernetes.version"),
         ("provided name", "name"),
-        ("gateway", "control_plane.gateway"),
+        // Of DataStores.
+        ("ca certificate", "tls_config.certificate_authority.certificate"),
+        ("ca private key", "tls_config.certificate_authority.private_key"),
+        ("client certificate", "tls_config.client_certificate.certificate"),
+        ("client private key", "tls_config.client_certificate.private_key"),
+        ("basic-auth username", "basic_auth.username"),
+        ("basic-auth password", "basic_auth.password"),
     ];
     let message = message.to_lowercase();
     let found = WORDS.iter().find(|(word, attribute)| message.contains(word) && schema.attribute(attribute).is_some());
-    found.map(|(_, attribute)| Path::of(attribute)).unwrap_or_default()
+    found.map(|(_, attribute)| Path::of(attribute))
+}
+
+/// The attribute of the first field path in a text: webhooks and policies of others mostly name what they look at
+/// (`metadata.labels`, `object.spec.x`, `/spec/x`).
+fn named(schema: &Schema, message: &str) -> Option<Path> {
+    let between = |c: char| c.is_whitespace() || ",;()'`=!<>&|".contains(c);
+    message.split(between).find_map(|word| {
+        let word = word.trim_matches(|c: char| ".:/\"".contains(c)).replace('/', ".");
+        let path = word.strip_prefix("object.").unwrap_or(&word);
+        let starts = ["spec.", "metadata."].iter().any(|start| path.starts_with(start));
+        Some(attribute_path(schema, path)).filter(|found| starts && !found.is_root())
+    })
+}
+
+/// True if an attribute is another one, or lies in it.
+fn lies_in(inner: &Path, outer: &Path) -> bool {
+    inner.steps().starts_with(outer.steps())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::management_cluster::InvalidField;
     use crate::tenant_control_plane::schema::SCHEMA;
 
     #[rstest::rstest]
@@ -153,16 +202,47 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case("unable to downgrade a TenantControlPlane from 1.30.0 to 1.29.0", "")]
+    #[case("unable to downgrade a TenantControlPlane from 1.30.1 to 1.30.0", "kubernetes.version")]
     #[case("nope DataStore does not exist", "data_store")]
     #[case("unable to upgrade to a minor version in a non-sequential mode", "kubernetes.version")]
+    #[case(
+        "preferred kubelet address types is stated multiple times: Hostname",
+        "kubernetes.kubelet.preferred_address_types"
+    )]
     #[case(
         "DNS service IP \"1.2.3.4\" is not contained in any configured service CIDR",
         "network_profile.dns_service_ips"
     )]
     fn denials_lead_to_what_they_speak_of(#[case] message: &str, #[case] attribute: &str) {
-        let expected = if attribute.is_empty() { "kubernetes.version" } else { attribute };
-        let message = if attribute.is_empty() { "unable to downgrade to a lower version" } else { message };
-        assert_eq!(denied_attribute(&SCHEMA, message).to_string(), expected);
+        let error =
+            ApiError::WebhookDenied { webhook: "vtenantcontrolplane.kb.io".to_owned(), message: message.to_owned() };
+        assert_eq!(at(&error), attribute);
+    }
+
+    fn at(error: &ApiError) -> String {
+        let said = diagnostics(&SCHEMA, error, "update it");
+        said.iter().next().expect("one").path.to_string()
+    }
+
+    #[rstest::rstest]
+    #[case("metadata.labels must have 'team'", "labels")]
+    #[case("failed expression: has(object.metadata.labels) && 'team' in object.metadata.labels", "labels")]
+    #[case("rule check-team failed at path /metadata/labels/team/", "labels[\"team\"]")]
+    #[case("object.spec.controlPlane.deployment.replicas must be 3.", "control_plane.deployment.replicas")]
+    #[case("no upgrade on a Friday, see https://example.com/metadata.x", "")]
+    fn denials_of_others_lead_to_the_field_that_they_name(#[case] message: &str, #[case] attribute: &str) {
+        let message = message.to_owned();
+        assert_eq!(at(&ApiError::PolicyDenied { policy: "p".to_owned(), message: message.clone() }), attribute);
+        assert_eq!(at(&ApiError::WebhookDenied { webhook: "validate.kyverno.svc".to_owned(), message }), attribute);
+    }
+
+    #[rstest::rstest]
+    #[case("spec", "LoadBalancerClass cannot be set or unset at runtime", "network_profile.load_balancer_class")]
+    #[case("spec.controlPlane", "using both ingress and gateway is not supported", "control_plane.gateway")]
+    #[case("spec.kubernetes", "using both ingress and gateway is not supported", "kubernetes")]
+    #[case("spec.networkProfile.podCidrs", "all podCidrs entries must be valid CIDRs", "network_profile.pod_cidrs")]
+    fn words_of_a_rule_make_its_path_more_precise(#[case] field: &str, #[case] message: &str, #[case] attribute: &str) {
+        let field = InvalidField { field: field.to_owned(), message: message.to_owned() };
+        assert_eq!(at(&ApiError::Invalid(vec![field])), attribute);
     }
 }

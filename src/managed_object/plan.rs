@@ -165,7 +165,10 @@ impl<M: Managed> ManagedResource<M> {
             Some(error @ (ApiError::NamespaceMissing { .. } | ApiError::NoSuchApi { .. })) => {
                 not_there_yet(&error.to_string(), diagnostics)
             }
-            Some(ApiError::WebhookDenied { message, .. }) if message.contains("does not exist") => {
+            // A DataStore of a control plane, a Secret of a DataStore.
+            Some(ApiError::WebhookDenied { message, .. })
+                if message.contains("does not exist") || message.contains("is not found") =>
+            {
                 not_there_yet(&message, diagnostics)
             }
             Some(error @ ApiError::WebhookUnavailable { .. }) => not_there_yet(&error.to_string(), diagnostics),

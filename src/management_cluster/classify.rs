@@ -83,6 +83,9 @@ fn from_status(asked: &Asked, status: u16, found: &Status) -> (ApiError, Again) 
     if let Some((webhook, why)) = webhook_denial(&message) {
         return (ApiError::WebhookDenied { webhook, message: why }, Again::Never);
     }
+    if let Some((policy, why)) = policy_denial(&message) {
+        return (ApiError::PolicyDenied { policy, message: why }, Again::Never);
+    }
     let error = match (status, found.reason.as_str()) {
         (404, _) | (_, reason::NOT_FOUND) => not_found(asked, found),
         (_, reason::ALREADY_EXISTS) => ApiError::AlreadyExists { message },
@@ -95,7 +98,13 @@ fn from_status(asked: &Asked, status: u16, found: &Status) -> (ApiError, Again) 
             unknown if !unknown.is_empty() => ApiError::UnknownField { paths: unknown },
             _ => ApiError::Invalid(invalid_fields(causes, &message)),
         },
-        (403, _) => ApiError::Forbidden { permission: missing_permission(&message), message },
+        (403, _) if causes.iter().any(|cause| cause.reason == "NamespaceTerminating") => {
+            ApiError::NamespaceTerminating { name: asked.namespace.clone().unwrap_or_default() }
+        }
+        (403, _) => match exceeded_quota(&message) {
+            Some((quota, excess)) => ApiError::QuotaExceeded { quota, excess },
+            None => ApiError::Forbidden { permission: missing_permission(&message), message },
+        },
         (401, _) => ApiError::Unauthorized { message },
         (429, _) => return (ApiError::Throttled { message }, Again::Always),
         (502..=504, _) => return (ApiError::Unavailable { status, message }, Again::IfIdempotent),
@@ -147,6 +156,22 @@ fn webhook_denial(message: &str) -> Option<(String, String)> {
     let (_, why) = after.split_once("denied the request")?;
     let why = why.trim_start_matches(':').trim();
     Some((webhook.to_owned(), why.to_owned()))
+}
+
+/// `… ValidatingAdmissionPolicy 'NAME' with binding 'BINDING' denied request: TEXT`. The HTTP status is the policy's own
+/// choice.
+fn policy_denial(message: &str) -> Option<(String, String)> {
+    let (_, after) = message.split_once("ValidatingAdmissionPolicy '")?;
+    let (policy, after) = after.split_once('\'')?;
+    let (_, why) = after.split_once("denied request: ")?;
+    Some((policy.to_owned(), why.trim().to_owned()))
+}
+
+/// `… is forbidden: exceeded quota: NAME, requested: R=1, used: R=2, limited: R=2`
+fn exceeded_quota(message: &str) -> Option<(String, String)> {
+    let (_, after) = message.split_once("exceeded quota: ")?;
+    let (quota, excess) = after.split_once(", ")?;
+    Some((quota.to_owned(), excess.to_owned()))
 }
 
 /// `… cannot VERB resource "RESOURCE" in API group "GROUP" in the namespace "NAMESPACE"` or `… at the cluster scope`.
@@ -330,8 +355,32 @@ mod tests {
         assert_eq!(permission.group, "kamaji.clastix.io");
         assert_eq!(permission.namespace.as_deref(), Some("tenants"));
 
-        let (error, _) = status(403, "Forbidden", "exceeded quota: q", json!({}));
+        let (error, _) = status(403, "Forbidden", "not today", json!({}));
         assert!(matches!(error, ApiError::Forbidden { permission: None, .. }));
+    }
+
+    #[test]
+    fn a_quota_and_a_namespace_that_goes_are_no_missing_rights() {
+        let message = "tenantcontrolplanes.kamaji.clastix.io \"a\" is forbidden: exceeded quota: q, requested: count/x=1, \
+            used: count/x=2, limited: count/x=2";
+        let excess = "requested: count/x=1, used: count/x=2, limited: count/x=2".to_owned();
+        let (error, _) = status(403, "Forbidden", message, json!({}));
+        assert_eq!(error, ApiError::QuotaExceeded { quota: "q".into(), excess });
+        let causes = json!({"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace",
+            "message": "namespace tenants is being terminated"}]});
+        let (error, _) = status(403, "Forbidden", "… because it is being terminated", causes);
+        assert_eq!(error, ApiError::NamespaceTerminating { name: "tenants".into() });
+    }
+
+    #[rstest::rstest]
+    #[case(403, "Forbidden")]
+    #[case(422, "Invalid")]
+    fn a_policy_denies_with_any_status(#[case] code: u16, #[case] reason: &str) {
+        let message = "tenantcontrolplanes.kamaji.clastix.io \"a\" is forbidden: ValidatingAdmissionPolicy 'teams' with \
+            binding 'all' denied request: metadata.labels must have 'team'";
+        let expected =
+            ApiError::PolicyDenied { policy: "teams".into(), message: "metadata.labels must have 'team'".into() };
+        assert_eq!(status(code, reason, message, json!({"causes": [{"message": "x"}]})), (expected, Again::Never));
     }
 
     #[test]

@@ -61,6 +61,20 @@ impl ApiError {
                      refer to it, so that Terraform knows the order."
                 ),
             ),
+            Self::NamespaceTerminating { name } => (
+                "Namespace is being deleted",
+                format!(
+                    "Nothing can be made in it any more. Wait until it is gone (`kubectl get namespace {name}`), or choose \
+                     another one."
+                ),
+            ),
+            Self::QuotaExceeded { quota, .. } => (
+                "Quota of the namespace exceeded",
+                format!(
+                    "The administrator of the management cluster limits what the namespace may hold (`kubectl describe \
+                     resourcequota {quota}`). Have the quota raised, remove what is not needed, or choose another namespace."
+                ),
+            ),
             Self::AlreadyExists { .. } => (
                 "Object exists already",
                 "Import it (`terraform import`, or an `import` block) to manage it, or choose another name.".to_owned(),
@@ -72,6 +86,13 @@ impl ApiError {
             ),
             Self::Invalid(fields) => ("Values refused by the API server", invalid(fields)),
             Self::WebhookDenied { .. } => ("Denied by an admission webhook", String::new()),
+            Self::PolicyDenied { policy, .. } => (
+                "Denied by an admission policy",
+                format!(
+                    "The rule is the management cluster's own, not Kamaji's: `kubectl get validatingadmissionpolicy {policy} \
+                     -o yaml` shows it."
+                ),
+            ),
             Self::UnknownField { .. } => (
                 "Field unknown to the installed Kamaji",
                 "The installed CRDs have no such field: Kamaji is older than the field. Upgrade Kamaji together with its \
@@ -212,11 +233,13 @@ mod tests {
                 permission: Some(Box::new(tenants("list", None))),
                 message: message("User \"ci\" cannot list resource"),
             },
-            ApiError::Forbidden { permission: None, message: message("exceeded quota: q") },
+            ApiError::Forbidden { permission: None, message: message("not today") },
             ApiError::NotFound(ObjectRef::namespaced(Kind::TenantControlPlane, "tenants", "a")),
             ApiError::NoSuchApi { kind: Kind::TenantControlPlane },
             ApiError::NoSuchApi { kind: Kind::Secret },
             ApiError::NamespaceMissing { name: "tenants".into() },
+            ApiError::NamespaceTerminating { name: "tenants".into() },
+            ApiError::QuotaExceeded { quota: "q".into(), excess: message("requested: count/x=1, used: count/x=2") },
             ApiError::AlreadyExists { message: message("datastores \"a\" already exists") },
             ApiError::FieldConflict(vec![
                 FieldConflict {
@@ -248,6 +271,7 @@ mod tests {
                 webhook: "vtenantcontrolplane.kb.io".into(),
                 message: "unable to downgrade a TenantControlPlane from 1.30.0 to 1.29.0".into(),
             },
+            ApiError::PolicyDenied { policy: "teams".into(), message: message("metadata.labels must have 'team'") },
             ApiError::UnknownField { paths: vec![".spec.networkProfile.bogus".into()] },
             ApiError::WebhookUnavailable {
                 webhook: "mtenantcontrolplane.kb.io".into(),

@@ -55,6 +55,20 @@ pub enum ApiError {
         /// The namespace.
         name: String,
     },
+    /// The namespace to create in is being deleted.
+    #[error("namespace {name} is being deleted")]
+    NamespaceTerminating {
+        /// The namespace.
+        name: String,
+    },
+    /// A ResourceQuota of the namespace has no room.
+    #[error("the ResourceQuota {quota} is exceeded: {excess}")]
+    QuotaExceeded {
+        /// Its name.
+        quota: String,
+        /// What was requested, used and allowed, as the API server says it.
+        excess: String,
+    },
     /// A create found an object of that name.
     #[error("{message}")]
     AlreadyExists {
@@ -78,6 +92,14 @@ pub enum ApiError {
     WebhookDenied {
         /// Its name: `vtenantcontrolplane.kb.io`.
         webhook: String,
+        /// Its reason.
+        message: String,
+    },
+    /// A ValidatingAdmissionPolicy said no.
+    #[error("{policy} denied the request: {message}")]
+    PolicyDenied {
+        /// Its name.
+        policy: String,
         /// Its reason.
         message: String,
     },

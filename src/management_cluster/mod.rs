@@ -24,7 +24,7 @@ mod transport;
 pub mod watch;
 
 pub use client::ManagementCluster;
-pub use error::ApiError;
+pub use error::{ApiError, InvalidField};
 pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 pub use kind::{Kind, ObjectRef};
 pub use operation::Operation;

@@ -161,9 +161,12 @@ async fn for_delete(scene: &Scene, last: &Json) -> ForDelete {
     let options =
         ApplyOptions { field_manager: format!("{}-question", scene.field_manager), force: true, dry_run: true };
     let updates_refused = match cluster.apply(operation, &scene.object, &manifest, &options).await {
-        Err(error @ (ApiError::WebhookDenied { .. } | ApiError::WebhookUnavailable { .. } | ApiError::Invalid(_))) => {
-            Some(error.to_string())
-        }
+        Err(
+            error @ (ApiError::WebhookDenied { .. }
+            | ApiError::PolicyDenied { .. }
+            | ApiError::WebhookUnavailable { .. }
+            | ApiError::Invalid(_)),
+        ) => Some(error.to_string()),
         _ => None,
     };
     let overrides = view.at("/spec/dataStoreOverrides").and_then(Json::as_array).into_iter().flatten();

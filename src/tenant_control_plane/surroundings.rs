@@ -124,7 +124,7 @@ fn new_node_ports(prior: &Value, planned: &Value) -> Vec<(i64, &'static str)> {
 }
 
 /// The API server says whether a node port is free when a Service that wants it is sent as a dry-run: it counts all
-/// Services, and knows its own range.
+/// Services. Its range it looks at only when the Service is really made.
 async fn node_ports(run: &Run, scene: &Scene, prior: &Value, planned: &Value) -> Diagnostics {
     let wanted = new_node_ports(prior, planned);
     let mut found = Diagnostics::new();

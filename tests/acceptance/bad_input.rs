@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::sandbox::provider;
 use crate::harness::terraform::Diagnostic;
-use crate::harness::{Sandbox, Tenant, wait_for};
+use crate::harness::{Sandbox, Tenant};
 
 /// The only error of a plan of the sandbox's tenant with this provider block.
 fn refused_by(sandbox: &Sandbox, block: &str) -> Diagnostic {
@@ -69,28 +69,14 @@ fn a_certificate_of_another_authority_is_an_error_that_says_so() {
     let other = rcgen::generate_simple_self_signed(["other".to_owned()]).expect("a certificate");
     let der = base64::engine::general_purpose::STANDARD.encode(other.cert.der());
     let pem = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
-    let block = format!("host = {:?}\n  token = \"any\"\n  cluster_ca_certificate = {pem:?}", server(&sandbox));
+    let block = format!("host = {:?}\n  token = \"any\"\n  cluster_ca_certificate = {pem:?}", sandbox.server());
     says(&refused_by(&sandbox, &block), "", &["certificate", "cluster_ca_certificate"]);
-}
-
-/// URL of the management API.
-fn server(sandbox: &Sandbox) -> String {
-    let view = ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"];
-    sandbox.cluster.kubectl_run(&view)
-}
-
-/// A provider block for the management API with a token.
-fn with_token(sandbox: &Sandbox, token: &str) -> String {
-    let view =
-        ["config", "view", "--raw", "--minify", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"];
-    let ca = sandbox.cluster.kubectl_run(&view);
-    format!("host = {:?}\n  token = {token:?}\n  cluster_ca_certificate = base64decode({ca:?})", server(sandbox))
 }
 
 #[test]
 fn a_refused_token_is_an_error_about_credentials() {
     let sandbox = Sandbox::new("unauthorized");
-    let error = refused_by(&sandbox, &with_token(&sandbox, "not-a-token"));
+    let error = refused_by(&sandbox, &sandbox.settings_with_token("not-a-token"));
     says(&error, "", &["Not authenticated", "token"]);
     assert!(!error.detail.contains("not-a-token"), "{}", error.detail);
 }
@@ -98,17 +84,8 @@ fn a_refused_token_is_an_error_about_credentials() {
 #[test]
 fn a_missing_right_is_an_error_that_names_verb_and_resource() {
     let sandbox = Sandbox::new("forbidden");
-    let account = json!({
-        "apiVersion": "v1", "kind": "ServiceAccount",
-        "metadata": { "name": "nobody", "namespace": sandbox.namespace },
-    });
-    sandbox.cluster.apply(&account);
-    let token = wait_for("a token", std::time::Duration::from_secs(10), || {
-        let create = sandbox.cluster.kubectl().args(["create", "token", "nobody", "-n", &sandbox.namespace]).output();
-        create.ok().filter(|output| output.status.success())
-    });
-    let token = String::from_utf8_lossy(&token.stdout).trim().to_owned();
-    let error = refused_by(&sandbox, &with_token(&sandbox, &token));
+    let token = sandbox.token_of("nobody");
+    let error = refused_by(&sandbox, &sandbox.settings_with_token(&token));
     says(&error, "", &["forbidden", "resources: [\"tenantcontrolplanes\"]", "verbs: [\"get\"]"]);
     assert!(!error.detail.contains(&token));
 }

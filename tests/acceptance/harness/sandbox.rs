@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::cluster::{Cluster, cluster};
+use super::cluster::{Cluster, cluster, text};
 use super::terraform::Terraform;
 use super::{Tenant, wait_for};
 
@@ -54,6 +54,34 @@ impl Sandbox {
     /// The provider block for the cluster.
     pub fn provider(&self) -> String {
         provider(&format!("config_path = {:?}", self.cluster.kubeconfig()))
+    }
+
+    /// URL of the management API.
+    pub fn server(&self) -> String {
+        let view = ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"];
+        self.cluster.kubectl_run(&view)
+    }
+
+    /// The content of a provider block for the management API with a token.
+    pub fn settings_with_token(&self, token: &str) -> String {
+        let view =
+            ["config", "view", "--raw", "--minify", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"];
+        let ca = self.cluster.kubectl_run(&view);
+        format!("host = {:?}\n  token = {token:?}\n  cluster_ca_certificate = base64decode({ca:?})", self.server())
+    }
+
+    /// A token of a ServiceAccount in the sandbox's namespace, which is made.
+    pub fn token_of(&self, account: &str) -> String {
+        let manifest = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": { "name": account, "namespace": self.namespace },
+        });
+        self.cluster.apply(&manifest);
+        let token = wait_for("a token", Duration::from_secs(10), || {
+            let create = self.cluster.kubectl().args(["create", "token", account, "-n", &self.namespace]).output();
+            create.ok().filter(|output| output.status.success())
+        });
+        text(&token).trim().to_owned()
     }
 
     /// A tenant called `blue` in the sandbox's namespace and on its NodePort.
