@@ -2,13 +2,15 @@
 //!
 //! The provider's own rules are tried in `tests/protocol/bad_configurations.rs`; what is here passes all of them.
 
+mod definitions;
+
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use crate::harness::configuration::{BLUE, data_store};
 use crate::harness::sandbox::provider;
-use crate::harness::terraform::Diagnostic;
+use crate::harness::terraform::{Diagnostic, Terraform};
 use crate::harness::{Sandbox, Tenant, wait_for};
 
 /// A tenant that is refused, the attribute to which that leads (empty: the resource as a whole), and what is said.
@@ -33,12 +35,18 @@ fn is_at(said: &Diagnostic, attribute: &str, texts: &[&str]) {
     assert!(said.summary.split_whitespace().count() <= 8, "{:?}", said.summary);
 }
 
-/// Plans each, and checks the only error.
+/// Plans each in the sandbox, and checks the only error.
 #[track_caller]
 fn are_denied(sandbox: &Sandbox, more: &str, denials: &[Denial<'_>]) {
+    are_denied_by(&sandbox.terraform, &[sandbox.provider().as_str(), more].join("\n"), denials);
+}
+
+/// Plans each with the rest of a configuration, and checks the only error.
+#[track_caller]
+fn are_denied_by(terraform: &Terraform, rest: &str, denials: &[Denial<'_>]) {
     for (tenant, attribute, texts) in denials {
-        sandbox.configure(&[&tenant.hcl(), more]);
-        is_at(&sandbox.terraform.plan().error(), attribute, texts);
+        terraform.configure(&[rest, &tenant.hcl()].join("\n"));
+        is_at(&terraform.plan().error(), attribute, texts);
     }
 }
 

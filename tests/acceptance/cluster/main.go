@@ -29,6 +29,9 @@ const usageText = `usage: cluster COMMAND
   worker run NAME -- CMD...
                       run a command in a worker machine
   worker down NAME    end a worker machine
+  api-server build    build the API server of the newest Kubernetes into the cache (once; minutes)
+  api-server run DIR  run it on loopback, without nodes and Kamaji, until standard input ends;
+                      prints the path of its kubeconfig
   tofu [--force]      print the path of terraform or tofu; builds OpenTofu if neither is there
 `
 
@@ -78,6 +81,8 @@ func command(name string, args []string) error {
 		return startComponent(s, args[0])
 	case "worker":
 		return workerCommand(s, args)
+	case "api-server":
+		return apiServerCommand(s, args)
 	case "tofu":
 		return tofu(s, args)
 	case "machine-init": // internal: the first process of a machine

@@ -31,6 +31,11 @@ impl Cluster {
         Self { program, facts, ports: Mutex::new(ports) }
     }
 
+    /// Path of the program that runs the cluster.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Path of the kubeconfig.
     pub fn kubeconfig(&self) -> &str {
         &self.facts["KUBECONFIG"]

@@ -1,5 +1,6 @@
 //! What the tests stand on: a management cluster, Terraform, and a place of its own for each test.
 
+pub mod api_server;
 pub mod cluster;
 pub mod configuration;
 pub mod sandbox;
@@ -7,6 +8,7 @@ pub mod terraform;
 
 use std::time::{Duration, Instant};
 
+pub use api_server::ApiServer;
 pub use configuration::Tenant;
 pub use sandbox::Sandbox;
 
