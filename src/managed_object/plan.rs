@@ -84,6 +84,7 @@ impl<M: Managed> ManagedResource<M> {
         let creating = request.prior.is_null();
         let doing = format!("{} {}", if creating { "create" } else { "update" }, scene.object);
         let (mut adopted, mut said) = (memory.clone(), Diagnostics::new());
+        let mut adopting = false;
         if creating {
             match scene.cluster.get(&scene.operation, &scene.object).await {
                 Ok(None) => {}
@@ -92,6 +93,7 @@ impl<M: Managed> ManagedResource<M> {
                 Ok(Some(found)) if Self::adopts(planned) && !is_going(&json_of(&found)) => {
                     adopted = self.adopted(&scene, &found, planned, memory);
                     said.push(will_adopt(&scene));
+                    adopting = true;
                 }
                 Ok(Some(_)) => return self.foreign(planned).into(),
                 Err(error) => return self.soften(Some(error.clone()), error.to_diagnostic(&doing).into()),
@@ -109,10 +111,15 @@ impl<M: Managed> ManagedResource<M> {
         let manifest = Json::Object(self.intent(first, memory).manifest);
         let force = planned.get("force_conflicts").as_bool().unwrap_or(false);
         let write = Apply { manifest: &manifest, memory, force, dry_run: true, prior: None };
-        let (applied, surroundings) = tokio::join!(
-            apply(&scene, self.managed.schema(), &write, &doing),
-            self.managed.surroundings(&scene, &settings, &request.prior, planned),
-        );
+        let look_round = async {
+            // What exists has its place already: the node port that it holds is not free.
+            if adopting {
+                Diagnostics::new()
+            } else {
+                self.managed.surroundings(&scene, &settings, &request.prior, planned).await
+            }
+        };
+        let (applied, surroundings) = tokio::join!(apply(&scene, self.managed.schema(), &write, &doing), look_round);
         said.extend(surroundings);
         match applied {
             Ok(written) => {
