@@ -1,6 +1,6 @@
 //! The data source of one object of the management cluster: all that is to be seen of it, whoever set it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,15 +26,16 @@ const NOT_SHOWN: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration"
 /// `namespace`, which choose the object.
 pub struct ManagedDataSource<M> {
     managed: M,
-    schema: Schema,
+    description: &'static str,
+    /// Made when it is first needed: a start of the provider does not wait for it.
+    schema: OnceLock<Schema>,
     shared: Arc<Configured>,
 }
 
 impl<M: Managed> ManagedDataSource<M> {
     /// The data source of this kind in a provider.
     pub fn new(managed: M, description: &'static str, shared: Arc<Configured>) -> Self {
-        let schema = schema(managed.schema(), description);
-        Self { managed, schema, shared }
+        Self { managed, description, schema: OnceLock::new(), shared }
     }
 
     /// The object that a configuration chooses.
@@ -80,7 +81,7 @@ impl<M: Managed> DataSource for ManagedDataSource<M> {
     }
 
     fn schema(&self) -> &Schema {
-        &self.schema
+        self.schema.get_or_init(|| schema(self.managed.schema(), self.description))
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
@@ -118,7 +119,7 @@ impl<M: Managed> DataSource for ManagedDataSource<M> {
         let found = found.map_err(|error| error.to_diagnostic(&format!("read {}", scene.object)))?;
         let Some(found) = found else { return Err(missing(&scene, &config).into()) };
         let live = json_of(&found);
-        let mut shown = mapping::show(&self.schema.attributes, &live);
+        let mut shown = mapping::show(&self.schema().attributes, &live);
         if let Some(Value::Object(annotations)) = shown.as_object_mut().and_then(|all| all.get_mut("annotations")) {
             annotations.retain(|key, _| !NOT_SHOWN.contains(&key.as_str()));
         }

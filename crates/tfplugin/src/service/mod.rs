@@ -14,7 +14,7 @@ mod not_offered;
 mod provider;
 mod taken_over;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use tonic::codegen::BoxStream;
@@ -35,13 +35,12 @@ pub(crate) struct Inner {
     provider: Box<dyn Provider>,
     /// Cancelled and replaced by `StopProvider`: calls that arrive later run normally.
     stop: Mutex<CancellationToken>,
-    schemas: OnceLock<wire::get_provider_schema::Response>,
 }
 
 impl ProviderService {
     /// A service for this provider.
     pub fn new(provider: impl Provider) -> Self {
-        Self(Arc::new(Inner { provider: Box::new(provider), stop: Mutex::default(), schemas: OnceLock::new() }))
+        Self(Arc::new(Inner { provider: Box::new(provider), stop: Mutex::default() }))
     }
 }
 

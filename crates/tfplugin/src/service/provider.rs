@@ -44,30 +44,28 @@ pub(super) async fn get_provider_schema(
     inner: Arc<Inner>,
     _request: wire::get_provider_schema::Request,
 ) -> wire::get_provider_schema::Response {
-    let build = || {
-        let provider = &inner.provider;
-        wire::get_provider_schema::Response {
-            provider: Some(schema_to_proto(provider.schema())),
-            resource_schemas: provider
-                .resources()
-                .iter()
-                .map(|resource| (resource.type_name().to_owned(), schema_to_proto(resource.schema())))
-                .collect(),
-            data_source_schemas: provider
-                .data_sources()
-                .iter()
-                .map(|source| (source.type_name().to_owned(), schema_to_proto(source.schema())))
-                .collect(),
-            ephemeral_resource_schemas: provider
-                .ephemeral_resources()
-                .iter()
-                .map(|ephemeral| (ephemeral.type_name().to_owned(), schema_to_proto(ephemeral.schema())))
-                .collect(),
-            server_capabilities: Some(capabilities()),
-            ..wire::get_provider_schema::Response::default()
-        }
-    };
-    inner.schemas.get_or_init(build).clone()
+    // Not kept: core asks once a process, and keeping it would double what a thousand attributes take.
+    let provider = &inner.provider;
+    wire::get_provider_schema::Response {
+        provider: Some(schema_to_proto(provider.schema())),
+        resource_schemas: provider
+            .resources()
+            .iter()
+            .map(|resource| (resource.type_name().to_owned(), schema_to_proto(resource.schema())))
+            .collect(),
+        data_source_schemas: provider
+            .data_sources()
+            .iter()
+            .map(|source| (source.type_name().to_owned(), schema_to_proto(source.schema())))
+            .collect(),
+        ephemeral_resource_schemas: provider
+            .ephemeral_resources()
+            .iter()
+            .map(|ephemeral| (ephemeral.type_name().to_owned(), schema_to_proto(ephemeral.schema())))
+            .collect(),
+        server_capabilities: Some(capabilities()),
+        ..wire::get_provider_schema::Response::default()
+    }
 }
 
 pub(super) async fn validate_provider_config(
