@@ -61,6 +61,14 @@ impl Cluster {
         local
     }
 
+    /// True if the cluster has a CustomResourceDefinition of this name.
+    pub fn has_definition(&self, name: &str) -> bool {
+        !self
+            .kubectl_run(&["get", "customresourcedefinition", name, "--ignore-not-found", "-o", "name"])
+            .trim()
+            .is_empty()
+    }
+
     /// A NodePort that no other test has. [`Cluster::give_back`] frees it.
     pub fn take_port(&self) -> u16 {
         self.ports.lock().expect("unpoisoned").pop_front().expect("a free NodePort; failed tests keep theirs")
