@@ -58,6 +58,11 @@ pub fn check_cidr_families(networks: &[IpNet]) -> Result<(), Problem> {
     }
 }
 
+/// True if two networks have an address in common.
+pub fn overlap(one: &IpNet, other: &IpNet) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
 /// Whether pods and services of the tenant have networks of their own.
 ///
 /// # Errors
@@ -65,7 +70,7 @@ pub fn check_cidr_families(networks: &[IpNet]) -> Result<(), Problem> {
 pub fn check_no_overlap(pods: &[IpNet], services: &[IpNet]) -> Result<(), Problem> {
     for pod in pods {
         for service in services {
-            if pod.contains(&service.network()) || service.contains(&pod.network()) {
+            if overlap(pod, service) {
                 return Err(Problem::new(
                     "Pod and service networks overlap",
                     format!(

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use tfplugin::{Path, Value};
 
-use super::{Findings, elements, repeated};
+use super::{Findings, elements, items, repeated};
 use crate::kamaji::quantity;
 
 const DEPLOYMENT: &str = "control_plane.deployment";
@@ -66,10 +66,7 @@ fn containers(config: &Value, found: &mut Findings) {
             threshold(container.get(probe), &path.attribute(probe), why, found);
         }
     }
-    let named: Vec<_> =
-        all.into_iter().filter_map(|(path, container)| Some((path, container, container.str_at("name")?))).collect();
-    for (path, container) in repeated(&named) {
-        let name = container.str_at("name").unwrap_or_default();
+    for (path, name) in repeated(all, |container| container.str_at("name")) {
         let detail = format!("{name:?} is given twice; init containers count too. Choose another name.");
         found.error(path.attribute("name"), "Container name is taken", detail);
     }
@@ -126,15 +123,9 @@ fn volumes(config: &Value, found: &mut Findings) {
             ),
         }
     }
-    let named: Vec<_> =
-        all.into_iter().filter_map(|(path, volume)| Some((path, volume, volume.str_at("name")?))).collect();
-    for (path, volume) in repeated(&named) {
-        let name = volume.str_at("name").unwrap_or_default();
-        found.error(
-            path.attribute("name"),
-            "Volume name is taken",
-            format!("{name:?} is given twice. Choose another name."),
-        );
+    for (path, name) in repeated(all, |volume| volume.str_at("name")) {
+        let detail = format!("{name:?} is given twice. Choose another name.");
+        found.error(path.attribute("name"), "Volume name is taken", detail);
     }
 }
 
@@ -157,19 +148,14 @@ fn mounts(config: &Value, found: &mut Findings) {
         _ => volumes.as_list().unwrap_or_default().iter().map(|volume| volume.str_at("name")).collect(),
     };
     for (at, mounts) in lists {
-        let items = mounts.as_list().unwrap_or_default();
-        let paths: Vec<_> = items
-            .iter()
-            .enumerate()
-            .filter_map(|(index, mount)| Some((at.index(index), mount, mount.str_at("mount_path")?)))
-            .collect();
-        for (path, mount) in repeated(&paths) {
-            let mount_path = mount.str_at("mount_path").unwrap_or_default();
+        let all = || items(mounts, at.clone());
+        for (path, mount_path) in repeated(all(), |mount| mount.str_at("mount_path")) {
             let detail = format!("{mount_path:?} is mounted twice in the same container. Choose another directory.");
             found.error(path.attribute("mount_path"), "Mount path is taken", detail);
         }
-        for (path, _, mount_path) in &paths {
-            if !mount_path.starts_with('/') || mount_path.contains(':') {
+        for (path, mount) in all() {
+            let wrong = |mount_path: &&str| !mount_path.starts_with('/') || mount_path.contains(':');
+            if let Some(mount_path) = mount.str_at("mount_path").filter(wrong) {
                 found.error(
                     path.attribute("mount_path"),
                     "Mount path is not valid",
@@ -178,11 +164,11 @@ fn mounts(config: &Value, found: &mut Findings) {
             }
         }
         let Some(names) = &names else { continue };
-        for (index, mount) in items.iter().enumerate() {
+        for (path, mount) in all() {
             let Some(name) = mount.str_at("name") else { continue };
             if !names.contains(&name) && !OWN_VOLUMES.contains(&name) {
                 found.error(
-                    at.index(index).attribute("name"),
+                    path.attribute("name"),
                     "Volume does not exist",
                     format!("{name:?} is no volume of the pod. Add it to `{DEPLOYMENT}.additional_volumes`."),
                 );

@@ -24,15 +24,9 @@ pub(super) fn check(config: &Value, found: &mut Findings) {
             );
         }
     }
-    let named: Vec<_> =
-        all.into_iter().filter_map(|(path, each)| Some((path, each, each.str_at("resource")?))).collect();
-    for (path, each) in repeated(&named) {
-        let resource = each.str_at("resource").unwrap_or_default();
-        found.error(
-            path.attribute("resource"),
-            "Override is given twice",
-            format!("{resource:?} has an override already."),
-        );
+    for (path, resource) in repeated(all, |each| each.str_at("resource")) {
+        let detail = format!("{resource:?} has an override already.");
+        found.error(path.attribute("resource"), "Override is given twice", detail);
     }
 }
 

@@ -145,8 +145,8 @@ fn ports(config: &Value, found: &mut Findings) {
             format!("{konnectivity} is the port of the API server already. The konnectivity server needs another one."),
         );
     }
-    let mut seen = Vec::new();
-    for (path, port) in elements(config, "control_plane.service.additional_ports") {
+    let additional = || elements(config, "control_plane.service.additional_ports");
+    for (path, port) in additional() {
         if let Some(name) = port.str_at("name").filter(|name| OWN_PORTS.contains(name)) {
             found.error(
                 path.attribute("name"),
@@ -155,7 +155,7 @@ fn ports(config: &Value, found: &mut Findings) {
             );
         }
         let Some(number) = port.get("port").as_i64() else { continue };
-        let protocol = port.str_at("protocol").unwrap_or("TCP");
+        let protocol = protocol(port);
         let taken = own.into_iter().flatten().find(|(own, _)| *own == number && protocol == "TCP");
         if let Some((_, attribute)) = taken {
             found.error(
@@ -164,25 +164,18 @@ fn ports(config: &Value, found: &mut Findings) {
                 format!("{number} is the port of `{attribute}` already. Choose another one."),
             );
         }
-        seen.push((path, port, (number, protocol)));
     }
-    for (path, port) in repeated(&seen) {
-        let number = port.get("port").as_i64().unwrap_or_default();
-        found.error(
-            path.attribute("port"),
-            "Port is taken",
-            format!("Port {number} is given twice. Remove one of them."),
-        );
+    let number = |port: &Value| port.get("port").as_i64();
+    for (path, (port, _)) in repeated(additional(), |port| Some((number(port)?, protocol(port)))) {
+        let detail = format!("Port {port} is given twice. Remove one of them.");
+        found.error(path.attribute("port"), "Port is taken", detail);
     }
-    let named: Vec<_> = elements(config, "control_plane.service.additional_ports")
-        .filter_map(|(path, port)| Some((path, port, port.str_at("name")?)))
-        .collect();
-    for (path, port) in repeated(&named) {
-        let name = port.str_at("name").unwrap_or_default();
-        found.error(
-            path.attribute("name"),
-            "Port name is taken",
-            format!("{name:?} is given twice. Choose another one."),
-        );
+    for (path, name) in repeated(additional(), |port| port.str_at("name")) {
+        let detail = format!("{name:?} is given twice. Choose another one.");
+        found.error(path.attribute("name"), "Port name is taken", detail);
     }
+}
+
+fn protocol(port: &Value) -> &str {
+    port.str_at("protocol").unwrap_or("TCP")
 }

@@ -56,21 +56,30 @@ impl Findings {
 }
 
 /// The elements of a list with their paths; none if it is unknown.
-fn elements<'a>(config: &'a Value, dotted: &str) -> impl Iterator<Item = (Path, &'a Value)> {
-    let list = Path::of(dotted);
-    config
-        .get(dotted)
-        .as_list()
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-        .map(move |(index, item)| (list.index(index), item))
+fn elements<'a>(config: &'a Value, dotted: &str) -> impl Iterator<Item = (Path, &'a Value)> + use<'a> {
+    items(config.get(dotted), Path::of(dotted))
 }
 
-/// Whether two texts stand for the same element twice: the second of each pair, with its path.
-fn repeated<'a, K: PartialEq>(items: &[(Path, &'a Value, K)]) -> Vec<(Path, &'a Value)> {
-    let is_repeated = |index: usize| items[..index].iter().any(|(_, _, key)| *key == items[index].2);
-    (0..items.len()).filter(|index| is_repeated(*index)).map(|index| (items[index].0.clone(), items[index].1)).collect()
+/// The same for a list that is at hand.
+fn items(list: &Value, at: Path) -> impl Iterator<Item = (Path, &Value)> {
+    list.as_list().unwrap_or_default().iter().enumerate().map(move |(index, item)| (at.index(index), item))
+}
+
+/// Elements whose key an element before them has already, each with the key. Elements without a key (unknown, or not given)
+/// repeat nothing.
+fn repeated<'a, K: PartialEq>(
+    items: impl IntoIterator<Item = (Path, &'a Value)>,
+    key: impl Fn(&'a Value) -> Option<K>,
+) -> Vec<(Path, K)> {
+    let (mut seen, mut again) = (Vec::new(), Vec::new());
+    for (path, item) in items {
+        match key(item) {
+            Some(key) if seen.contains(&key) => again.push((path, key)),
+            Some(key) => seen.push(key),
+            None => {}
+        }
+    }
+    again
 }
 
 // Each rule is tried against the built provider: tests/protocol/bad_configurations.rs.

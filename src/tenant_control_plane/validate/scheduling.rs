@@ -90,14 +90,10 @@ fn spread(config: &Value, found: &mut Findings) {
             );
         }
     }
-    let keyed: Vec<_> = all
-        .into_iter()
-        .filter_map(|(path, constraint)| {
-            Some((path, constraint, (constraint.str_at("topology_key")?, constraint.str_at("when_unsatisfiable")?)))
-        })
-        .collect();
-    for (path, constraint) in repeated(&keyed) {
-        let key = constraint.str_at("topology_key").unwrap_or_default();
+    let keys = repeated(all, |constraint| {
+        Some((constraint.str_at("topology_key")?, constraint.str_at("when_unsatisfiable")?))
+    });
+    for (path, (key, _)) in keys {
         found.error(
             path.attribute("topology_key"),
             "Constraint is given twice",
