@@ -20,7 +20,7 @@ pub struct Configured(RwLock<State>);
 #[derive(Default)]
 struct State {
     cluster: Cluster,
-    settings: Settings,
+    settings: Arc<Settings>,
     /// UID of the management cluster, asked once; [`None`] inside if it may not be seen.
     uid: Arc<OnceCell<Option<String>>>,
     said: BTreeSet<&'static str>,
@@ -58,7 +58,7 @@ pub enum Cluster {
 impl Configured {
     /// Takes a new configuration; what was said before may be said again.
     pub fn replace(&self, cluster: Cluster, settings: Settings) {
-        let state = State { cluster, settings, ..State::default() };
+        let state = State { cluster, settings: Arc::new(settings), ..State::default() };
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
@@ -72,7 +72,12 @@ impl Configured {
     #[cfg(test)]
     pub(crate) fn with(cluster: ManagementCluster, uid: Option<&str>, settings: Settings) -> Self {
         let uid = Arc::new(OnceCell::new_with(Some(uid.map(str::to_owned))));
-        Self(RwLock::new(State { cluster: Cluster::Ready(cluster), settings, uid, ..State::default() }))
+        Self(RwLock::new(State {
+            cluster: Cluster::Ready(cluster),
+            settings: Arc::new(settings),
+            uid,
+            ..State::default()
+        }))
     }
 
     /// UID of the management cluster, which is that of its namespace kube-system: the same for as long as the cluster's
@@ -98,13 +103,13 @@ impl Configured {
     }
 
     /// What the provider block says beside the cluster.
-    pub fn settings(&self) -> Settings {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).settings.clone()
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).settings)
     }
 
     /// What the provider block says about labels and annotations.
     pub fn metadata(&self) -> MetadataRules {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).settings.metadata.clone()
+        self.settings().metadata.clone()
     }
 
     /// The management cluster.

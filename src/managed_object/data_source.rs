@@ -12,12 +12,10 @@ use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 use super::memory::{Memory, NONCE};
 use super::{Managed, Scene, mapping};
 use crate::configured::Configured;
-use crate::management_cluster::{ObjectRef, Operation, json_of};
+use crate::management_cluster::{ObjectRef, Operation, REFRESH_PATIENCE, json_of};
 
 /// How long a read may take.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long an API server that does not answer is tried.
-pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Annotations that are an echo of the object, or the provider's own note.
 const NOT_SHOWN: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", NONCE];
@@ -110,7 +108,7 @@ impl<M: Managed> DataSource for ManagedDataSource<M> {
     async fn read(&self, cx: &Context, config: Value) -> Result<(Value, Diagnostics), Diagnostics> {
         let scene = Scene {
             cluster: self.shared.cluster()?,
-            operation: Operation::new(LIMIT, &cx.stop).patience(PATIENCE),
+            operation: Operation::new(LIMIT, &cx.stop).patience(REFRESH_PATIENCE),
             object: self.object(&config)?,
             field_manager: self.shared.field_manager(),
         };

@@ -46,9 +46,7 @@ impl<M: Managed> ManagedResource<M> {
 
     /// The command that imports an object, for error texts.
     pub(super) fn import_command(&self, value: &Value) -> String {
-        let object = self.object(value);
-        let id = object.namespace.map_or_else(|| object.name.clone(), |ns| format!("{ns}/{}", object.name));
-        format!("terraform import {}.<name> {id}", self.managed.type_name())
+        format!("terraform import {}.<name> {}", self.managed.type_name(), self.object(value).id())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Refresh: the attributes that are ours as they are now, and the computed ones.
 
-use std::time::Duration;
-
 use kube::api::DynamicObject;
 use serde_json::Value as Json;
 use tfplugin::private::Private;
@@ -14,7 +12,7 @@ use super::memory::{Memory, NONCE};
 use super::metadata::ObjectRules;
 use super::ownership::drift;
 use super::{Managed, ManagedResource, Scene};
-use crate::management_cluster::json_of;
+use crate::management_cluster::{REFRESH_PATIENCE, json_of};
 
 impl<M: Managed> ManagedResource<M> {
     pub(super) async fn refresh(&self, cx: &Context, request: ReadRequest) -> ReadResponse {
@@ -35,7 +33,7 @@ impl<M: Managed> ManagedResource<M> {
 
     async fn read_live(&self, cx: &Context, state: &Value, private: Private) -> Result<ReadResponse, Diagnostics> {
         let mut scene = self.scene(cx, state, "read")?;
-        scene.operation = scene.operation.patience(PATIENCE);
+        scene.operation = scene.operation.patience(REFRESH_PATIENCE);
         let doing = format!("read {}", scene.object);
         let found = scene.cluster.get_shared(&scene.operation, &scene.object).await;
         let found = found.map_err(|error| Diagnostics::from(error.to_refresh_diagnostic(&doing)))?;
@@ -115,9 +113,6 @@ impl<M: Managed> ManagedResource<M> {
         taken
     }
 }
-
-/// How long a refresh tries an API server that does not answer: a restart is waited for, a wrong address is not.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Annotations that a tool or Kamaji keeps for itself: nobody's configuration.
 const TOOLS_OWN: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", "kamaji.clastix.io/soot"];

@@ -168,15 +168,17 @@ impl ObjectRef {
     pub fn cluster(kind: Kind, name: impl Into<String>) -> Self {
         Self { kind, namespace: None, name: name.into() }
     }
+
+    /// `namespace/name`, or `name` of a cluster-wide object: the id of its resource, also for an import.
+    pub fn id(&self) -> String {
+        self.namespace.as_ref().map_or_else(|| self.name.clone(), |namespace| format!("{namespace}/{}", self.name))
+    }
 }
 
 /// As diagnostics name it: `TenantControlPlane tenants/a`, `DataStore default`.
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(f, "{} {}", self.kind, self.name),
-        }
+        write!(f, "{} {}", self.kind, self.id())
     }
 }
 

@@ -27,7 +27,7 @@ pub use client::ManagementCluster;
 pub use error::{ApiError, InvalidField};
 pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 pub use kind::{Kind, ObjectRef};
-pub use operation::Operation;
+pub use operation::{Operation, REFRESH_PATIENCE};
 
 /// An object as the API returned it.
 pub fn json_of(object: &kube::api::DynamicObject) -> serde_json::Value {

@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 /// for until a deadline of half an hour.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The same for a refresh and for data sources: a restart is waited for, a wrong address is not.
+pub const REFRESH_PATIENCE: Duration = Duration::from_secs(10);
+
 /// The bounds of one operation; every request and every wait takes it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Operation {

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::validate::exposure::own_ports;
 use super::validate::networks::{pod_networks, service_networks};
 use crate::kamaji::datastore::{check_migration, check_shared, check_tenant_user, refusal};
-use crate::kamaji::network::parse_cidr;
+use crate::kamaji::network::{overlap, parse_cidr};
 use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::Scene;
 use crate::management_cluster::{ApiError, Kind, ObjectRef, Operation, json_of};
@@ -69,8 +69,7 @@ async fn data_stores(scene: &Scene, prior: &Value, planned: &Value) -> Diagnosti
     if let Some(name) = wanted
         && let Some(store) = data_store(scene, name).await
     {
-        let tenant = format!("{}/{}", scene.object.namespace.as_deref().unwrap_or_default(), scene.object.name);
-        found.extend(check_shared(&store, &tenant).err().map(|problem| error(at.clone(), problem)));
+        found.extend(check_shared(&store, &scene.object.id()).err().map(|problem| error(at.clone(), problem)));
         if let Some(now) = in_use
             && let Some(now) = data_store(scene, now).await
         {
@@ -217,7 +216,7 @@ async fn neighbours(run: &Run, scene: &Scene, overlaps: bool, prior: &Value, pla
         tracing::info!("the other control planes cannot be listed; overlaps are not looked for");
         return found;
     };
-    let id = format!("{}/{}", scene.object.namespace.as_deref().unwrap_or_default(), scene.object.name);
+    let id = scene.object.id();
     for other in all.iter().filter(|other| other.id != id) {
         clashes(planned, other, &mut found);
     }
@@ -231,11 +230,9 @@ async fn list(scene: &Scene, operation: &Operation) -> Result<Vec<Neighbour>, Ap
 fn clashes(planned: &Value, other: &Neighbour, found: &mut Diagnostics) {
     let networks = [("service", service_networks(planned)), ("pod", pod_networks(planned))];
     for (what, ours) in networks {
-        let theirs = || other.services.iter().chain(&other.pods);
-        let overlap = |ours: &IpNet| {
-            theirs().find(|theirs| theirs.contains(&ours.network()) || ours.contains(&theirs.network())).copied()
-        };
-        let clash = ours.into_iter().flatten().find_map(|network| Some((network, overlap(&network)?)));
+        let taken =
+            |ours: &IpNet| other.services.iter().chain(&other.pods).find(|theirs| overlap(ours, theirs)).copied();
+        let clash = ours.into_iter().flatten().find_map(|network| Some((network, taken(&network)?)));
         if let Some((network, theirs)) = clash {
             let names = [format!("network_profile.{what}_cidrs"), format!("network_profile.{what}_cidr")];
             let at = names.iter().find(|name| planned.get(name).is_set()).unwrap_or(&names[0]);

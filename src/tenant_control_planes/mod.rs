@@ -16,8 +16,7 @@ use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
 use crate::configured::Configured;
-use crate::managed_object::data_source::PATIENCE;
-use crate::management_cluster::{ApiError, Kind, Operation, json_of};
+use crate::management_cluster::{ApiError, Kind, Operation, REFRESH_PATIENCE, json_of};
 use schema::SCHEMA;
 use summary::{id_of, summary};
 
@@ -38,7 +37,7 @@ impl TenantControlPlanes {
     /// The control planes of a configuration, by namespace and name.
     async fn find(&self, cx: &Context, config: &Value) -> Result<Vec<Value>, Diagnostic> {
         let cluster = self.shared.cluster()?;
-        let operation = Operation::new(LIMIT, &cx.stop).patience(PATIENCE);
+        let operation = Operation::new(LIMIT, &cx.stop).patience(REFRESH_PATIENCE);
         let labels = config.str_at("label_selector").unwrap_or_default();
         let list = |namespace: Option<String>| {
             let (cluster, operation) = (cluster.clone(), operation.clone());

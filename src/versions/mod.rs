@@ -17,8 +17,7 @@ use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 use crate::configured::Configured;
 use crate::kamaji::tenant_control_plane::View;
 use crate::kamaji::upgrade::{Standing, Supported, onward};
-use crate::managed_object::data_source::PATIENCE;
-use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation, json_of};
+use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation, REFRESH_PATIENCE, json_of};
 use crate::tenant_cluster::{reach, reference};
 use schema::{SCHEMA, TENANT};
 
@@ -81,7 +80,7 @@ impl DataSource for Versions {
 
     async fn read(&self, cx: &Context, config: Value) -> Result<(Value, Diagnostics), Diagnostics> {
         let cluster = self.shared.cluster()?;
-        let operation = Operation::new(LIMIT, &cx.stop).patience(PATIENCE);
+        let operation = Operation::new(LIMIT, &cx.stop).patience(REFRESH_PATIENCE);
         let (object, standing) = self.standing(&cluster, &operation, &config).await?;
         let namespace = config.str_at("namespace").unwrap_or(NAMESPACE);
         let object = object.unwrap_or_else(|| ObjectRef::namespaced(Kind::TenantControlPlane, namespace, QUESTION));
