@@ -31,9 +31,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A bound socket, alone in a directory that only this user may enter. Dropping the directory removes both.
 pub(super) struct Socket {
-    pub(super) listener: UnixListener,
+    listener: std::os::unix::net::UnixListener,
     pub(super) path: PathBuf,
     pub(super) directory: TempDir,
+}
+
+impl Socket {
+    /// The listener, for the runtime this is called in.
+    pub(super) fn listener(&self) -> io::Result<UnixListener> {
+        UnixListener::from_std(self.listener.try_clone()?)
+    }
 }
 
 /// Why there is no socket.
@@ -76,7 +83,9 @@ fn bind_in(parent: &Path) -> Result<Socket, SocketError> {
     if !is_usable(&path) {
         return Err(SocketError::Path(path));
     }
-    let listener = UnixListener::bind(&path).map_err(failed)?;
+    // Connections queue up from here on; who accepts them comes after the handshake line.
+    let listener = std::os::unix::net::UnixListener::bind(&path).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
     Ok(Socket { listener, path, directory })
 }
 
@@ -245,7 +254,7 @@ mod tests {
         let socket = bind(Some(parent.path().to_owned())).unwrap();
         let connections = Connections::new();
         let mut open = connections.watch();
-        let mut incoming = std::pin::pin!(accept(socket.listener, None, connections));
+        let mut incoming = std::pin::pin!(accept(socket.listener().unwrap(), None, connections));
         let mut client = UnixStream::connect(&socket.path).await.unwrap();
         let mut server = incoming.next().await.unwrap().unwrap();
         assert_eq!(*open.borrow_and_update(), 1);

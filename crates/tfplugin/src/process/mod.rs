@@ -18,7 +18,6 @@ use std::process::ExitCode;
 
 use command_line::Command;
 
-use crate::proto::tfplugin6::provider_server;
 use crate::provider::{Identity, Provider};
 use crate::service::ProviderService;
 
@@ -34,7 +33,7 @@ pub fn serve<P: Provider>(make: impl FnOnce() -> P) -> ExitCode {
 /// Runs `service` as the provider `identity` until Terraform is done with it, and returns the exit code for `main`.
 ///
 /// Reads the arguments and the environment; `service` is made only when there is something to serve.
-fn run<S: provider_server::Provider>(identity: Identity, service: impl FnOnce() -> S) -> ExitCode {
+fn run(identity: Identity, service: impl FnOnce() -> ProviderService) -> ExitCode {
     let environment = |key: &str| std::env::var(key).ok();
     match Command::parse(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())) {
         Command::Version => print(&command_line::version(&identity)),
@@ -52,14 +51,10 @@ fn run<S: provider_server::Provider>(identity: Identity, service: impl FnOnce() 
     }
 }
 
-fn serve_as<S: provider_server::Provider>(
-    mode: server::Mode,
-    identity: Identity,
-    service: impl FnOnce() -> S,
-) -> ExitCode {
+fn serve_as(mode: server::Mode, identity: Identity, service: impl FnOnce() -> ProviderService) -> ExitCode {
     log::install(identity.name(), |key| std::env::var(key).ok());
     panic::install_hook();
-    match server::run(mode, &identity, service()) {
+    match server::run(mode, &identity, service) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Terraform logs lines that start so at this level.

@@ -2,8 +2,11 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustls::ServerConfig;
+use signal_hook::consts::SIGINT;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -14,9 +17,10 @@ use super::{controller, debug, handshake, lifetime, listener, stale, tls};
 use crate::proto::goplugin::grpc_broker_server::GrpcBrokerServer;
 use crate::proto::goplugin::grpc_controller_server::GrpcControllerServer;
 use crate::proto::goplugin::grpc_stdio_server::GrpcStdioServer;
-use crate::proto::tfplugin6::provider_server::{self, ProviderServer};
+use crate::proto::tfplugin6::provider_server::Provider as _;
 use crate::proto::tfplugin6::stop_provider;
 use crate::provider::Identity;
+use crate::service::ProviderService;
 
 /// Largest message in bytes, both ways; as in terraform-plugin-go. A state of many megabytes is one message.
 const LARGEST_MESSAGE: usize = 256 << 20;
@@ -42,18 +46,21 @@ pub(super) enum Mode {
 /// Why the process cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ServerError {
-    /// The threads could not be started.
-    #[error("failed to start the runtime")]
-    Runtime(#[source] io::Error),
     /// The handler for Ctrl-C could not be installed.
     #[error("failed to install the handler for SIGINT")]
     Signal(#[source] io::Error),
+    /// The threads could not be started.
+    #[error("failed to start the runtime")]
+    Runtime(#[source] io::Error),
     /// The socket could not be made.
     #[error(transparent)]
     Socket(#[from] listener::SocketError),
     /// Mutual TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// The socket could not be handed to the runtime.
+    #[error("failed to listen on the plugin's unix socket")]
+    Listen(#[source] io::Error),
     /// Nobody reads stdout.
     #[error("failed to write the handshake line to stdout")]
     HandshakeLine(#[source] io::Error),
@@ -63,67 +70,74 @@ pub(super) enum ServerError {
 }
 
 /// Serves until the end of the process is due.
-pub(super) fn run<S: provider_server::Provider>(
+///
+/// Terraform waits for the handshake line three or four times a command, so nothing that can come after it comes before
+/// it: the socket already queues connections while the threads start.
+pub(super) fn run(
     mode: Mode,
     identity: &Identity,
-    service: S,
-) -> Result<(), ServerError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .thread_name(identity.name())
-        .enable_all()
-        .build()
-        .map_err(ServerError::Runtime)?;
-    let result = runtime.block_on(serve(mode, identity, Arc::new(service)));
-    // Open streams and blocking work must not hold up the end of the process.
-    runtime.shutdown_background();
-    result
-}
-
-async fn serve<S: provider_server::Provider>(
-    mode: Mode,
-    identity: &Identity,
-    service: Arc<S>,
+    service: impl FnOnce() -> ProviderService,
 ) -> Result<(), ServerError> {
     let parent = std::os::unix::process::parent_id();
     // Ctrl-C reaches the whole process group. From here on it does not end the process.
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(ServerError::Signal)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGINT, Arc::clone(&interrupted)).map_err(ServerError::Signal)?;
     let client_certificate = match mode {
         Mode::Plugin => std::env::var(handshake::CLIENT_CERTIFICATE_KEY).ok().filter(|pem| !pem.is_empty()),
         Mode::Debug => None,
     };
-    let mtls = client_certificate.as_deref().map(tls::auto_mtls).transpose()?;
-    let (tls, certificate) = match mtls {
-        Some(mtls) => (Some(TlsAcceptor::from(Arc::new(mtls.config))), mtls.certificate),
-        None => (None, String::new()),
-    };
+    let mtls = client_certificate.as_deref().map(tls::AutoMtls::new).transpose()?;
     let directory = std::env::var_os(listener::SOCKET_DIRECTORY_KEY).filter(|directory| !directory.is_empty());
-    // The directory is removed when `socket.directory` is dropped, at the end of this function.
+    // The directory is removed when `socket` is dropped, at the end of this function.
     let socket = listener::bind(directory.map(Into::into))?;
 
     let line = match mode {
-        Mode::Plugin => handshake::line(&socket.path, &certificate),
+        Mode::Plugin => handshake::line(&socket.path, mtls.as_ref().map_or("", tls::AutoMtls::certificate)),
         Mode::Debug => debug::instructions(identity, std::process::id(), &socket.path),
     };
     {
         let mut stdout = io::stdout().lock();
         stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).map_err(ServerError::HandshakeLine)?;
     }
+    tracing::info!(version = identity.version, address = identity.address, "provider started");
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .thread_name(identity.name())
+        .enable_all()
+        .build()
+        .map_err(ServerError::Runtime)?;
+    let tls = mtls.map(tls::AutoMtls::into_config).transpose()?;
+    let result = runtime.block_on(serve(mode, parent, &socket, tls, service(), &interrupted));
+    // Open streams and blocking work must not hold up the end of the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(
+    mode: Mode,
+    parent: u32,
+    socket: &listener::Socket,
+    tls: Option<ServerConfig>,
+    service: ProviderService,
+    early_interrupt: &AtomicBool,
+) -> Result<(), ServerError> {
+    let mut interrupts = signal(SignalKind::interrupt()).map_err(ServerError::Signal)?;
+    if mode == Mode::Debug && early_interrupt.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     if let Some(temporary) = socket.directory.path().parent().map(ToOwned::to_owned) {
         tokio::task::spawn_blocking(move || stale::clear(&temporary));
     }
-    tracing::info!(version = identity.version, address = identity.address, "provider started");
+    let listener = socket.listener().map_err(ServerError::Listen)?;
+    let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
 
     let connections = listener::Connections::new();
     let shutdown = CancellationToken::new();
-    let incoming = listener::accept(socket.listener, tls, connections.clone());
+    let incoming = listener::accept(listener, tls, connections.clone());
     let server = Server::builder()
         .max_concurrent_streams(MOST_STREAMS)
-        .add_service(
-            ProviderServer::from_arc(service.clone())
-                .max_decoding_message_size(LARGEST_MESSAGE)
-                .max_encoding_message_size(LARGEST_MESSAGE),
-        )
+        .add_service(service.clone().into_server(LARGEST_MESSAGE))
         .add_service(GrpcControllerServer::new(controller::Controller { shutdown: shutdown.clone() }))
         .add_service(GrpcStdioServer::new(controller::Stdio))
         .add_service(GrpcBrokerServer::new(controller::Broker))
@@ -137,7 +151,7 @@ async fn serve<S: provider_server::Provider>(
         }
         why = lifetime::abandoned(parent, connections.watch()), if mode == Mode::Plugin => {
             tracing::warn!("{why}; the provider stops");
-            wind_down(&*service).await;
+            wind_down(&service).await;
             Ok(())
         }
         () = interrupted(&mut interrupts, mode) => Ok(()),
@@ -145,7 +159,7 @@ async fn serve<S: provider_server::Provider>(
 }
 
 /// Lets running operations bring what they began to a state that the next run can go on from.
-async fn wind_down<S: provider_server::Provider>(service: &S) {
+async fn wind_down(service: &ProviderService) {
     if let Err(error) = service.stop_provider(Request::new(stop_provider::Request {})).await {
         tracing::warn!(%error, "running operations were not told to stop");
     }

@@ -34,34 +34,46 @@ pub(super) enum TlsError {
     Configuration(#[from] rustls::Error),
 }
 
-/// Server side of AutoMTLS.
+/// Server side of AutoMTLS: the certificate is made first, for the handshake line; the configuration can follow later.
 pub(super) struct AutoMtls {
-    /// TLS 1.3 only, ALPN `h2` (grpc-go 1.67 and newer insist on it).
-    pub(super) config: ServerConfig,
-    /// DER of the server's certificate in base64, standard alphabet, no padding, as the handshake line carries it.
-    pub(super) certificate: String,
+    pinned: CertificateDer<'static>,
+    key: rcgen::KeyPair,
+    der: CertificateDer<'static>,
+    certificate: String,
 }
 
-/// Makes the server certificate, and accepts `client_pem` (a PEM certificate) as the only client.
-pub(super) fn auto_mtls(client_pem: &str) -> Result<AutoMtls, TlsError> {
-    let pinned = CertificateDer::from_pem_slice(client_pem.as_bytes()).map_err(TlsError::ClientCertificate)?;
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-    let now = SystemTime::now();
-    let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?;
-    parameters.not_before = (now - CLOCK_STEP).into();
-    parameters.not_after = (now + VALIDITY).into();
-    parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-    parameters.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
-    let der = parameters.self_signed(&key)?.der().clone();
-    let certificate = STANDARD_NO_PAD.encode(&der);
+impl AutoMtls {
+    /// Makes the server certificate; `client_pem` (a PEM certificate) will be the only client.
+    pub(super) fn new(client_pem: &str) -> Result<Self, TlsError> {
+        let pinned = CertificateDer::from_pem_slice(client_pem.as_bytes()).map_err(TlsError::ClientCertificate)?;
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+        let now = SystemTime::now();
+        let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?;
+        parameters.not_before = (now - CLOCK_STEP).into();
+        parameters.not_after = (now + VALIDITY).into();
+        parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        parameters.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        let der = parameters.self_signed(&key)?.der().clone();
+        let certificate = STANDARD_NO_PAD.encode(&der);
+        Ok(Self { pinned, key, der, certificate })
+    }
 
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(PinnedClient { pinned, provider }))
-        .with_single_cert(vec![der], PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(AutoMtls { config, certificate })
+    /// DER of the server's certificate in base64, standard alphabet, no padding, as the handshake line carries it.
+    pub(super) fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// TLS 1.3 only, ALPN `h2` (grpc-go 1.67 and newer insist on it).
+    pub(super) fn into_config(self) -> Result<ServerConfig, TlsError> {
+        let Self { pinned, key, der, .. } = self;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(Arc::new(PinnedClient { pinned, provider }))
+            .with_single_cert(vec![der], PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(config)
+    }
 }
 
 /// Accepts exactly the certificate that the parent process handed over.
@@ -125,8 +137,8 @@ mod tests {
 
     #[test]
     fn the_certificate_field_is_unpadded_base64_of_the_der() {
-        let made = auto_mtls(&client_pem()).unwrap();
-        assert!(!made.certificate.contains('='));
+        let made = AutoMtls::new(&client_pem()).unwrap();
+        assert!(!made.certificate().contains('='));
         // A DER certificate is a SEQUENCE with a two-byte length.
         assert_eq!(STANDARD_NO_PAD.decode(&made.certificate).unwrap()[..2], [0x30, 0x82]);
     }
@@ -134,12 +146,12 @@ mod tests {
     #[test]
     fn every_start_has_its_own_certificate() {
         let client = client_pem();
-        assert_ne!(auto_mtls(&client).unwrap().certificate, auto_mtls(&client).unwrap().certificate);
+        assert_ne!(AutoMtls::new(&client).unwrap().certificate, AutoMtls::new(&client).unwrap().certificate);
     }
 
     #[test]
     fn a_client_certificate_that_is_no_pem_is_named_by_its_variable() {
-        let error = auto_mtls("not a certificate").err().unwrap();
+        let error = AutoMtls::new("not a certificate").err().unwrap();
         assert!(error.to_string().contains("PLUGIN_CLIENT_CERT"), "{error}");
     }
 

@@ -12,6 +12,7 @@ mod identity;
 mod managed;
 mod not_offered;
 mod provider;
+mod schemas;
 mod taken_over;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,11 @@ impl ProviderService {
     /// A service for this provider.
     pub fn new(provider: impl Provider) -> Self {
         Self(Arc::new(Inner { provider: Box::new(provider), stop: Mutex::default() }))
+    }
+
+    /// What answers the calls of a client, with messages of at most so many bytes both ways.
+    pub(crate) fn into_server(self, largest_message: usize) -> schemas::Served {
+        schemas::Served::new(self, largest_message)
     }
 }
 
@@ -115,7 +121,6 @@ macro_rules! calls {
 
 calls! {
     get_metadata in provider,
-    get_provider_schema in provider,
     validate_provider_config in provider,
     configure_provider in provider,
     stop_provider in provider,

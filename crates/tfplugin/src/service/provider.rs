@@ -6,11 +6,10 @@ use super::guard::Fallible as _;
 use super::{Inner, dynamic};
 use crate::proto::tfplugin6 as wire;
 use crate::schema::validate::validate;
-use crate::schema::wire::schema_to_proto;
 
 /// What this framework does beyond the first release of the protocol. Core may reuse a cached schema, so nothing here
 /// depends on `GetProviderSchema` having been called.
-fn capabilities() -> wire::ServerCapabilities {
+pub(super) fn capabilities() -> wire::ServerCapabilities {
     wire::ServerCapabilities {
         plan_destroy: true,
         get_provider_schema_optional: true,
@@ -37,34 +36,6 @@ pub(super) async fn get_metadata(
             .map(|type_name| metadata::EphemeralMetadata { type_name })
             .collect(),
         ..metadata::Response::default()
-    }
-}
-
-pub(super) async fn get_provider_schema(
-    inner: Arc<Inner>,
-    _request: wire::get_provider_schema::Request,
-) -> wire::get_provider_schema::Response {
-    // Not kept: core asks once a process, and keeping it would double what a thousand attributes take.
-    let provider = &inner.provider;
-    wire::get_provider_schema::Response {
-        provider: Some(schema_to_proto(provider.schema())),
-        resource_schemas: provider
-            .resources()
-            .iter()
-            .map(|resource| (resource.type_name().to_owned(), schema_to_proto(resource.schema())))
-            .collect(),
-        data_source_schemas: provider
-            .data_sources()
-            .iter()
-            .map(|source| (source.type_name().to_owned(), schema_to_proto(source.schema())))
-            .collect(),
-        ephemeral_resource_schemas: provider
-            .ephemeral_resources()
-            .iter()
-            .map(|ephemeral| (ephemeral.type_name().to_owned(), schema_to_proto(ephemeral.schema())))
-            .collect(),
-        server_capabilities: Some(capabilities()),
-        ..wire::get_provider_schema::Response::default()
     }
 }
 
