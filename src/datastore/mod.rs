@@ -1,17 +1,26 @@
 //! `kamaji_datastore`.
 
+mod credentials;
+mod material;
+mod observe;
+mod part;
 pub mod schema;
+mod secret;
+mod validate;
 
 use async_trait::async_trait;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use tfplugin::schema::Schema;
-use tfplugin::{Diagnostic, Diagnostics, Path, Value};
+use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use crate::configured::Settings;
 use crate::kamaji::datastore as rules;
 use crate::managed_object::memory::Memory;
-use crate::managed_object::{Managed, Scene, Settled, Unsettled};
+use crate::managed_object::{Applying, Managed, Scene, Settled, Unsettled};
 use crate::management_cluster::Kind;
 use crate::management_cluster::watch::{EndReason, wait_until};
+
+pub use secret::CREDENTIALS;
 
 /// The kind behind `kamaji_datastore`.
 pub struct DataStore;
@@ -31,15 +40,45 @@ impl Managed for DataStore {
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {
-        validate(config)
+        validate::validate(config)
     }
 
-    async fn observe(&self, _scene: &Scene, live: &Json, state: &mut Value, _memory: &mut Memory) -> Diagnostics {
-        state.set("id", live["metadata"]["name"].as_str().into());
-        state.set("uid", live["metadata"]["uid"].as_str().into());
-        let users = live["status"]["usedBy"].as_array().map(Vec::as_slice).unwrap_or_default();
-        state.set("used_by", Value::strings(users.iter().filter_map(Json::as_str)));
-        Diagnostics::new()
+    /// The references to the Secret that the provider keeps.
+    fn complete(&self, value: &Value, manifest: &mut Map<String, Json>) {
+        secret::complete(value, manifest);
+    }
+
+    fn needs_write_beside(&self, prior: &Value, planned: &Value) -> bool {
+        secret::changes(prior, planned)
+    }
+
+    async fn surroundings(&self, scene: &Scene, _settings: &Settings, prior: &Value, planned: &Value) -> Diagnostics {
+        credentials::look(scene, prior, planned).await
+    }
+
+    async fn before_write(&self, scene: &Scene, applying: &Applying<'_>) -> Result<Diagnostics, Diagnostics> {
+        credentials::prepare(scene, applying).await
+    }
+
+    async fn after_failed_create(&self, scene: &Scene, planned: &Value) {
+        if let Err(diagnostic) = secret::remove(scene, planned).await {
+            tracing::warn!(object = %scene.object, problem = diagnostic.detail, "a Secret is left of the create");
+        }
+    }
+
+    async fn after_update(
+        &self,
+        scene: &Scene,
+        applying: &Applying<'_>,
+        _live: &Json,
+        _resumed: bool,
+    ) -> Result<Diagnostics, Diagnostic> {
+        credentials::remove_unused(scene, applying).await?;
+        Ok(Diagnostics::new())
+    }
+
+    async fn observe(&self, scene: &Scene, live: &Json, state: &mut Value, _memory: &mut Memory) -> Diagnostics {
+        observe::observe(scene, live, state).await
     }
 
     /// Newer Kamaji says whether it accepts the datastore; without that status an accepted object is all there is to
@@ -80,6 +119,11 @@ impl Managed for DataStore {
         !state.get("uid").is_null()
     }
 
+    /// The Secret that the provider keeps goes last: until then Kamaji needs it to let go of the datastore.
+    async fn leave_nothing(&self, scene: &Scene, prior: &Value) -> Result<(), Diagnostic> {
+        secret::remove(scene, prior).await
+    }
+
     async fn explain_stuck_delete(&self, _scene: &Scene, last: &Json) -> String {
         rules::explain_stuck_delete(last)
     }
@@ -110,17 +154,4 @@ fn not_ready(scene: &Scene, last: &Json) -> Diagnostic {
             scene.object
         ),
     )
-}
-
-/// The rules across attributes, as far as the configuration is known.
-fn validate(config: &Value) -> Diagnostics {
-    let problems = rules::check(config.str_at("driver"), |attribute| {
-        let value = config.get(attribute);
-        if value.is_unknown() { None } else { Some(value.is_set()) }
-    });
-    let mut diagnostics = Diagnostics::new();
-    for (attribute, problem) in problems {
-        diagnostics.push(Diagnostic::error(problem.summary, problem.detail).at(Path::of(&attribute)));
-    }
-    diagnostics
 }

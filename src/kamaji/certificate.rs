@@ -1,10 +1,14 @@
-//! Certificates of tenants: PEM, the pin that kubeadm checks, names and expiry.
+//! Certificates and private keys: PEM, the pin that kubeadm checks, names, expiry, and what fits what.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::{Error, InconsistentKeys};
 use sha2::{Digest, Sha256};
 use tfplugin::schema::Problem;
 use x509_parser::extensions::GeneralName;
@@ -17,6 +21,10 @@ pub struct Certificate {
     pub not_after: Timestamp,
     /// DNS names and IP addresses that it is good for.
     pub subject_alternative_names: SubjectAlternativeNames,
+    /// The common name of its subject: in etcd the name of the user.
+    pub common_name: Option<String>,
+    /// True if it may sign others.
+    pub is_authority: bool,
     /// SHA-256 of the whole certificate, lower-case hex. Changes with every renewal.
     pub fingerprint: String,
     /// `sha256:` and the SHA-256 of the public key (SubjectPublicKeyInfo): what kubeadm takes as
@@ -56,7 +64,7 @@ pub fn read_pem(pem: &str) -> Result<Vec<Certificate>, Problem> {
     let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
         .map(|der| read_der(&der.map_err(|_| unreadable("is not well-formed PEM"))?))
         .collect::<Result<Vec<_>, _>>()?;
-    if certificates.is_empty() { Err(unreadable("text has no \"BEGIN CERTIFICATE\" block")) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(unreadable(&not_pem(pem, "CERTIFICATE"))) } else { Ok(certificates) }
 }
 
 /// Reads one certificate.
@@ -78,8 +86,11 @@ pub fn read_der(der: &[u8]) -> Result<Certificate, Problem> {
             }
         }
     }
+    let common_name = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok()).map(str::to_owned);
     Ok(Certificate {
         not_after,
+        common_name,
+        is_authority: certificate.is_ca(),
         subject_alternative_names: names,
         fingerprint: sha256_hex(der),
         public_key_pin: format!("sha256:{}", sha256_hex(certificate.public_key().raw)),
@@ -92,6 +103,57 @@ pub fn read_der(der: &[u8]) -> Result<Certificate, Problem> {
 /// As [`read_pem`].
 pub fn ca_pins(pem: &str) -> Result<Vec<String>, Problem> {
     Ok(read_pem(pem)?.into_iter().map(|certificate| certificate.public_key_pin).collect())
+}
+
+/// Reads the private key of a PEM text: PKCS#1, SEC1 or PKCS#8, not encrypted.
+///
+/// # Errors
+/// No key in it, or one that cannot be used. The text itself is never repeated.
+pub fn read_key(pem: &str) -> Result<Arc<dyn SigningKey>, Problem> {
+    let unreadable = |what: &str| Problem::new("Private key cannot be read", format!("The private key {what}."));
+    if pem.contains("ENCRYPTED") {
+        return Err(unreadable("is encrypted, and nobody could give the passphrase. Decrypt it first"));
+    }
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| unreadable(&not_pem(pem, "PRIVATE KEY")))?;
+    any_supported_type(&key).map_err(|_| unreadable("is PEM, but not an RSA, ECDSA or Ed25519 key inside"))
+}
+
+/// Why a text is no PEM of a kind.
+fn not_pem(text: &str, kind: &str) -> String {
+    // "-----BEGIN", in base64.
+    if text.trim_start().starts_with("LS0tLS1CRUdJT") {
+        return "is base64 of a PEM text, as in a kubeconfig or a Secret's manifest. Decode it with base64decode()"
+            .to_owned();
+    }
+    format!("text has no well-formed \"BEGIN {kind}\" block")
+}
+
+/// Whether a private key belongs to a certificate.
+///
+/// # Errors
+/// It belongs to another one.
+pub fn check_pair(certificate: &str, key: &Arc<dyn SigningKey>) -> Result<(), Problem> {
+    let Some(Ok(der)) = CertificateDer::pem_slice_iter(certificate.as_bytes()).next() else { return Ok(()) };
+    match CertifiedKey::new(vec![der], Arc::clone(key)).keys_match() {
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(Problem::new(
+            "Private key of another certificate",
+            "The private key does not belong to the certificate: their public keys differ. Give the two that were made \
+             together.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// True if a certificate of the bundle signed the first one of a PEM text, or if that cannot be told.
+pub fn is_signed_by(certificate: &str, bundle: &str) -> bool {
+    let ders = |pem: &str| CertificateDer::pem_slice_iter(pem.as_bytes()).map_while(Result::ok).collect::<Vec<_>>();
+    let (signed, signers) = (ders(certificate), ders(bundle));
+    let Some(signed) = signed.first().and_then(|der| X509Certificate::from_der(der).ok()) else { return true };
+    signers.iter().any(|der| {
+        X509Certificate::from_der(der).is_ok_and(|(_, signer)| {
+            signer.subject() == signed.1.issuer() && signed.1.verify_signature(Some(signer.public_key())).is_ok()
+        })
+    })
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {

@@ -121,7 +121,9 @@ pub fn refusal(data_store: &Value) -> Option<String> {
     Some(why.trim_end_matches('.').to_owned())
 }
 
-fn users(data_store: &Value) -> Vec<&str> {
+/// The tenants that a DataStore says use it, `namespace/name`. Those that use it only as an override, or are about to move
+/// to it, are not among them.
+pub fn users(data_store: &Value) -> Vec<&str> {
     let users = data_store.pointer("/status/usedBy").and_then(Value::as_array);
     users.into_iter().flatten().filter_map(Value::as_str).collect()
 }

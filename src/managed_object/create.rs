@@ -12,7 +12,7 @@ use super::locate;
 use super::memory::{Memory, NONCE};
 use super::ownership::{Apply, apply};
 use super::read::is_going;
-use super::{Managed, ManagedResource, Scene};
+use super::{Applying, Managed, ManagedResource, Scene};
 use crate::management_cluster::ApiError::{self, NamespaceMissing};
 use crate::management_cluster::{Kind as CoreKind, json_of};
 
@@ -42,6 +42,10 @@ impl<M: Managed> ManagedResource<M> {
         if let Err(another) = self.check_cluster(&scene, &mut memory).await {
             return nothing((*another).into());
         }
+        let mut said = match self.managed.before_write(&scene, &Applying::of(&request)).await {
+            Ok(said) => said,
+            Err(diagnostics) => return nothing(diagnostics),
+        };
         let manifest = Json::Object(self.intent(&request.planned, &memory).manifest);
         memory.applied = manifest.as_object().cloned().unwrap_or_default();
         let write = Apply { manifest: &manifest, memory: &memory, force: false, dry_run: false, prior: None };
@@ -57,9 +61,9 @@ impl<M: Managed> ManagedResource<M> {
         match applied {
             Ok(written) => {
                 let live = json_of(&written.object);
-                let diagnostics = locate::warnings(written.warnings);
+                said.extend(locate::warnings(written.warnings));
                 let written = Step { planned: &request.planned, live, more: false };
-                self.finish(&scene, written, memory, diagnostics, &request.checkpoint).await
+                self.finish(&scene, written, memory, said, &request.checkpoint).await
             }
             // It may have arrived: the object goes into the state, tainted, and the nonce tells the next refresh
             // whether it is there.
@@ -70,7 +74,11 @@ impl<M: Managed> ManagedResource<M> {
                     diagnostics: failed.diagnostics,
                 }
             }
-            Err(failed) => nothing(failed.diagnostics),
+            Err(failed) => {
+                self.managed.after_failed_create(&scene, &request.planned).await;
+                said.extend(failed.diagnostics);
+                nothing(said)
+            }
         }
     }
 
@@ -102,6 +110,7 @@ impl<M: Managed> ManagedResource<M> {
         let doing = format!("adopt {}", scene.object);
         let mut memory = self.adopted(scene, &found, &request.planned, memory);
         self.check_cluster(scene, &mut memory).await.map_err(|another| Diagnostics::from(*another))?;
+        let mut said = self.managed.before_write(scene, &Applying::of(request)).await?;
         let uid = found.metadata.uid.clone();
         let manifest = self.intent(&request.planned, &memory).manifest;
         memory.applied = manifest.clone();
@@ -115,9 +124,9 @@ impl<M: Managed> ManagedResource<M> {
         let force = request.planned.get("force_conflicts").as_bool().unwrap_or(false);
         let write = Apply { manifest: &sent, memory: &memory, force, dry_run: false, prior: None };
         let written = apply(scene, self.managed.schema(), &write, &doing).await.map_err(|failed| failed.diagnostics)?;
-        let (live, warnings) = (json_of(&written.object), locate::warnings(written.warnings));
-        let step = Step { planned: &request.planned, live, more: false };
-        let mut response = self.finish(scene, step, memory, warnings, &request.checkpoint).await;
+        said.extend(locate::warnings(written.warnings));
+        let step = Step { planned: &request.planned, live: json_of(&written.object), more: false };
+        let mut response = self.finish(scene, step, memory, said, &request.checkpoint).await;
         // An error would taint the object, and the next apply delete what somebody else made. The next plan goes on waiting.
         let softened = response.diagnostics.iter().cloned().map(|it| Diagnostic { severity: Severity::Warning, ..it });
         response.diagnostics = softened.collect::<Vec<_>>().into();

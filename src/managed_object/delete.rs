@@ -1,7 +1,7 @@
 //! Delete: protected, only the object that is meant, and nothing left behind.
 
 use tfplugin::resource::{Context, DeleteRequest};
-use tfplugin::{Diagnostic, Diagnostics};
+use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::destroy::{is_orphaned, nodes_may_go};
 use super::memory::{Memory, NONCE};
@@ -55,7 +55,7 @@ impl<M: Managed> ManagedResource<M> {
             },
         };
         let Some(uid) = uid else { return Diagnostics::new() };
-        if let Err(diagnostic) = self.remove(&scene, &uid).await {
+        if let Err(diagnostic) = self.remove(&scene, &uid, &prior).await {
             said.push(diagnostic);
         }
         said
@@ -81,7 +81,7 @@ impl<M: Managed> ManagedResource<M> {
         }
     }
 
-    async fn remove(&self, scene: &Scene, uid: &str) -> Result<(), Diagnostic> {
+    async fn remove(&self, scene: &Scene, uid: &str, prior: &Value) -> Result<(), Diagnostic> {
         let doing = format!("delete {}", scene.object);
         let deleted = scene.cluster.delete(&scene.operation, &scene.object, uid, Propagation::Background).await;
         let another = match deleted.map_err(|error| error.to_diagnostic(&doing))? {
@@ -104,7 +104,7 @@ impl<M: Managed> ManagedResource<M> {
         if another {
             return Ok(());
         }
-        self.managed.leave_nothing(scene).await
+        self.managed.leave_nothing(scene, prior).await
     }
 
     async fn stuck(&self, scene: &Scene, ended: &WaitEnded) -> Diagnostic {

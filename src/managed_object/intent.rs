@@ -1,9 +1,9 @@
 //! What is sent: the configuration in the API's words, with what must be kept.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 use tfplugin::Value;
 
-use super::mapping::{cleared, put, to_api, within};
+use super::mapping::{annotate, cleared, put, to_api, within};
 use super::memory::{Memory, NONCE};
 use super::{Managed, ManagedResource};
 use crate::management_cluster::field_path::Step;
@@ -28,6 +28,7 @@ impl<M: Managed> ManagedResource<M> {
                 kept.push(*path);
             }
         }
+        self.managed.complete(value, &mut manifest);
         cleared(&self.managed.schema().attributes, &memory.applied, &mut manifest);
         self.rules(value).keep_ignored(memory, &mut manifest);
         if !memory.nonce.is_empty() {
@@ -77,18 +78,10 @@ pub(super) fn without_unclaimed(
     below(manifest, prior, applied, is_ours, &mut Vec::new())
 }
 
-/// Adds an annotation. Its key has dots, so it is no path.
-fn annotate(manifest: &mut Map<String, Json>, key: &str, text: &str) {
-    let metadata = manifest.entry("metadata").or_insert_with(|| json!({}));
-    let Some(metadata) = metadata.as_object_mut() else { return };
-    let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
-    if let Some(annotations) = annotations.as_object_mut() {
-        annotations.insert(key.to_owned(), json!(text));
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn sent(manifest: &Json, prior: &Json, applied: &Json, ours: bool) -> Json {

@@ -49,3 +49,13 @@ pub fn put(object: &mut Map<String, Json>, dotted: &str, json: Json) {
         }
     }
 }
+
+/// Adds an annotation. Its key has dots, so it is no path.
+pub fn annotate(manifest: &mut Map<String, Json>, key: &str, text: &str) {
+    let metadata = manifest.entry("metadata").or_insert_with(|| json!({}));
+    let Some(metadata) = metadata.as_object_mut() else { return };
+    let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
+    if let Some(annotations) = annotations.as_object_mut() {
+        annotations.insert(key.to_owned(), json!(text));
+    }
+}

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use tfplugin::identity::IdentitySchema;
 use tfplugin::plan::{Change, changes};
 use tfplugin::resource::{
@@ -104,6 +104,35 @@ pub trait Managed: Send + Sync + 'static {
     /// does not show and what moved since `memory`.
     async fn observe(&self, scene: &Scene, live: &Json, state: &mut Value, memory: &mut Memory) -> Diagnostics;
 
+    /// Adds to what is sent what no attribute says by itself. `value` is a state, plan or configuration.
+    fn complete(&self, _value: &Value, _manifest: &mut Map<String, Json>) {}
+
+    /// True if a change needs a write although no attribute of the object itself changes.
+    fn needs_write_beside(&self, _prior: &Value, _planned: &Value) -> bool {
+        false
+    }
+
+    /// What has to be done right before the object is written: checks that need write-only values, objects that it refers
+    /// to. An error ends the apply with nothing written.
+    async fn before_write(&self, _scene: &Scene, _applying: &Applying<'_>) -> Result<Diagnostics, Diagnostics> {
+        Ok(Diagnostics::new())
+    }
+
+    /// Undoes [`Managed::before_write`] after a create that certainly failed.
+    async fn after_failed_create(&self, _scene: &Scene, _planned: &Value) {}
+
+    /// What has to be waited for or done when an update has been written and has settled. `resumed`: the last one was not
+    /// waited for to its end.
+    async fn after_update(
+        &self,
+        _scene: &Scene,
+        _applying: &Applying<'_>,
+        _live: &Json,
+        _resumed: bool,
+    ) -> Result<Diagnostics, Diagnostic> {
+        Ok(Diagnostics::new())
+    }
+
     /// Waits until a write has taken effect, as far as the configuration asks for; if there is `more` to be written, until
     /// it works, whatever the configuration says. Returns the object as it is then, or as it was last seen and why the
     /// wait ended.
@@ -121,13 +150,30 @@ pub trait Managed: Send + Sync + 'static {
     /// True if the kind's settled objects are protected against deletion; false for one that never worked.
     fn is_protected(&self, state: &Value) -> bool;
 
-    /// Waits until what belonged to a deleted object is gone too.
-    async fn leave_nothing(&self, _scene: &Scene) -> Result<(), Diagnostic> {
+    /// Waits until what belonged to a deleted object is gone too. `prior` is its state.
+    async fn leave_nothing(&self, _scene: &Scene, _prior: &Value) -> Result<(), Diagnostic> {
         Ok(())
     }
 
     /// Why a deleted object does not go away.
     async fn explain_stuck_delete(&self, scene: &Scene, last: &Json) -> String;
+}
+
+/// A change that is being applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Applying<'a> {
+    /// The state; null for a create and an adoption.
+    pub prior: &'a Value,
+    /// What the state will be.
+    pub planned: &'a Value,
+    /// The configuration with write-only values.
+    pub config: &'a Value,
+}
+
+impl<'a> Applying<'a> {
+    fn of(request: &'a ApplyRequest) -> Self {
+        Self { prior: &request.prior, planned: &request.planned, config: &request.config }
+    }
 }
 
 /// An object before a change.
@@ -234,7 +280,9 @@ impl<M: Managed> ManagedResource<M> {
     fn needs_write(&self, prior: &Value, planned: &Value) -> bool {
         let schema = self.managed.schema();
         let in_api = |change: &Change| schema.at(&change.path).is_some_and(|attribute| attribute.api.is_some());
-        defaults_change(prior, planned) || changes(&schema.attributes, prior, planned).iter().any(in_api)
+        defaults_change(prior, planned)
+            || self.managed.needs_write_beside(prior, planned)
+            || changes(&schema.attributes, prior, planned).iter().any(in_api)
     }
 
     /// True unless the configuration says otherwise.

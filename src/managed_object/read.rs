@@ -115,7 +115,8 @@ impl<M: Managed> ManagedResource<M> {
 }
 
 /// Annotations that a tool or Kamaji keeps for itself: nobody's configuration.
-const TOOLS_OWN: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", "kamaji.clastix.io/soot"];
+const TOOLS_OWN: [&str; 3] =
+    ["kubectl.kubernetes.io/last-applied-configuration", "kamaji.clastix.io/soot", crate::datastore::CREDENTIALS];
 
 /// The prior values of computed attributes, for the kind to overwrite: what cannot be observed now stays. Those that the
 /// table finds in the object are read already.

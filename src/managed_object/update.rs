@@ -14,7 +14,7 @@ use super::mapping::to_api;
 use super::memory::Memory;
 use super::ownership::{Apply, ApplyFailed, apply};
 use super::read::{is_going, replaced};
-use super::{Managed, ManagedResource, Now, Scene};
+use super::{Applying, Managed, ManagedResource, Now, Scene};
 use crate::management_cluster::ApiError;
 use crate::management_cluster::error::OwnerOperation;
 use crate::management_cluster::field_path;
@@ -29,6 +29,7 @@ impl<M: Managed> ManagedResource<M> {
             return unchanged(moved.into());
         }
         let memory: Memory = request.private.read();
+        let resumed = memory.unsettled;
         let settled = !memory.has_adopted() && !memory.unsettled;
         if settled && !self.needs_write(&request.prior, &request.planned) {
             // Only the provider's own settings: nothing to send, nothing to wait for.
@@ -38,10 +39,27 @@ impl<M: Managed> ManagedResource<M> {
             Ok(scene) => scene,
             Err(diagnostic) => return unchanged(diagnostic.into()),
         };
-        match self.prepare(&scene, &request, memory).await {
-            Ok(prepared) => self.carry_out(&scene, &request, prepared).await,
-            Err(diagnostics) => unchanged(diagnostics),
+        let prepared = match self.prepare(&scene, &request, memory).await {
+            Ok(prepared) => prepared,
+            Err(diagnostics) => return unchanged(diagnostics),
+        };
+        let applying = Applying::of(&request);
+        let before = match self.managed.before_write(&scene, &applying).await {
+            Ok(said) => said,
+            Err(diagnostics) => return unchanged(diagnostics),
+        };
+        let (mut response, live) = self.carry_out(&scene, &request, prepared, before).await;
+        if let Some(live) = live.filter(|_| !response.diagnostics.has_errors()) {
+            match self.managed.after_update(&scene, &applying, &live, resumed).await {
+                Ok(said) => response.diagnostics.extend(said),
+                Err(diagnostic) => {
+                    let memory = Memory { unsettled: true, ..response.private.read() };
+                    response.private = Private::write(&memory);
+                    response.diagnostics.push(diagnostic);
+                }
+            }
         }
+        response
     }
 
     /// Looks at the object before anything is written, and takes over what an import has found.
@@ -76,9 +94,16 @@ impl<M: Managed> ManagedResource<M> {
     }
 
     /// Writes stage by stage. Whatever fails, the state has what was written last, and the next apply goes on from there.
-    async fn carry_out(&self, scene: &Scene, request: &ApplyRequest, prepared: Prepared) -> ApplyResponse {
+    /// `said` comes first in what it says. Returns the object as it was written last, too.
+    async fn carry_out(
+        &self,
+        scene: &Scene,
+        request: &ApplyRequest,
+        prepared: Prepared,
+        mut said: Diagnostics,
+    ) -> (ApplyResponse, Option<Json>) {
         let Prepared { uid, stages, mut memory, seen } = prepared;
-        let mut said = Diagnostics::new();
+        let mut last = None;
         let mut state = request.prior.clone();
         // What the plan came with, until something has been written.
         let mut private = request.private.clone();
@@ -96,9 +121,10 @@ impl<M: Managed> ManagedResource<M> {
                         private = Private::write(&doubtful);
                     }
                     said.extend(half_done(failed.diagnostics, done, stages.len()));
-                    return ApplyResponse { state, private, diagnostics: said };
+                    return (ApplyResponse { state, private, diagnostics: said }, last);
                 }
             };
+            last = Some(live.clone());
             if !more {
                 said.extend(self.still_shared(request, &live));
             }
@@ -116,7 +142,7 @@ impl<M: Managed> ManagedResource<M> {
             }
             memory = private.read();
         }
-        ApplyResponse { state, private, diagnostics: said }
+        (ApplyResponse { state, private, diagnostics: said }, last)
     }
 
     async fn write(

@@ -130,7 +130,7 @@ impl Managed for TenantControlPlane {
         state.get("installed_version").is_set()
     }
 
-    async fn leave_nothing(&self, scene: &Scene) -> Result<(), Diagnostic> {
+    async fn leave_nothing(&self, scene: &Scene, _prior: &Value) -> Result<(), Diagnostic> {
         remove::leave_nothing(scene).await
     }
 

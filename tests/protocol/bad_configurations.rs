@@ -1,5 +1,6 @@
-//! Mistakes in the configuration of a control plane: each is found offline, at its attribute, with what is wrong.
+//! Mistakes in configurations: each is found offline, at its attribute, with what is wrong.
 
+mod datastores;
 mod mistakes;
 
 use serde_json::{Value as Json, json};
@@ -11,9 +12,17 @@ use tfplugin::value;
 
 use crate::client::Launch;
 use crate::objects::{Object, Schemas, attribute_type, null_object};
-use mistakes::ALL;
+use mistakes::Mistake;
 
-/// A configuration without a mistake.
+/// Mistakes in configurations of one type.
+struct Group {
+    type_name: &'static str,
+    /// A configuration without a mistake, which the mistakes change.
+    sound: Json,
+    mistakes: &'static [Mistake],
+}
+
+/// A control plane without a mistake.
 fn sound() -> Json {
     json!({
         "name": "blue", "namespace": "tenants", "kubernetes": {"version": "v1.33.0"},
@@ -22,34 +31,63 @@ fn sound() -> Json {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_mistake_is_found_offline_at_its_attribute() {
-    let plugin = Launch::as_plugin().start();
-    let mut connection = plugin.connect().await;
-    let schemas = Schemas::of(&mut connection).await;
-    let object = schemas.resource("kamaji_tenant_control_plane");
-    assert_eq!(said(&mut connection, object, &sound()).await, []);
-    let mut wrong = Vec::new();
-    for (patch, at, text) in ALL.into_iter().flatten() {
-        let mut config = sound();
-        merge(&mut config, serde_json::from_str(patch).unwrap_or_else(|error| panic!("{patch}: {error}")));
-        let said = said(&mut connection, object, &config).await;
-        let found = matches!(said.as_slice(), [(path, words)] if path == at && words.contains(text));
-        if !found {
-            wrong.push(format!("{patch}\n  should say {text:?} at {at}, but:\n  {said:#?}"));
-        }
-    }
-    let count = ALL.into_iter().map(<[_]>::len).sum::<usize>();
-    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+async fn each_mistake_in_a_control_plane_is_found_offline_at_its_attribute() {
+    let group = |mistakes| Group { type_name: "kamaji_tenant_control_plane", sound: sound(), mistakes };
+    let count = all_are_found(mistakes::ALL.into_iter().map(group), &|text| text.to_owned()).await;
     println!("{count} mistakes found");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mistake_in_a_datastore_is_found_offline_at_its_attribute() {
+    let credentials = datastores::Credentials::new();
+    let count = all_are_found(datastores::groups(), &|text| credentials.fill_in(text)).await;
+    assert!(count >= 40, "{count}");
+    println!("{count} mistakes found");
+}
+
+/// Fails unless each mistake is all that is said of its configuration. `fill_in` completes the JSON texts. Returns how
+/// many there are.
+async fn all_are_found(groups: impl IntoIterator<Item = Group>, fill_in: &dyn Fn(&str) -> String) -> usize {
+    let plugin = Launch::as_plugin().start();
+    let mut connection = plugin.connect().await;
+    let schemas = Schemas::of(&mut connection).await;
+    let read =
+        |text: &str| -> Json { serde_json::from_str(&fill_in(text)).unwrap_or_else(|error| panic!("{text}: {error}")) };
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for Group { type_name, sound, mistakes } in groups {
+        let object = schemas.resource(type_name);
+        let sound = read(&sound.to_string());
+        assert_eq!(said(&mut connection, type_name, object, &sound).await, []);
+        count += mistakes.len();
+        for (patch, at, text) in mistakes {
+            let mut config = sound.clone();
+            merge(&mut config, read(patch));
+            let said = said(&mut connection, type_name, object, &config).await;
+            let found = matches!(said.as_slice(), [(path, words)] if path == at && words.contains(text));
+            if !found {
+                wrong.push(format!("{patch}\n  should say {text:?} at {at}, but:\n  {said:#?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    count
+}
+
 /// Path and text of each diagnostic of a validation.
-async fn said(connection: &mut crate::client::Connection, object: Object<'_>, config: &Json) -> Vec<(String, String)> {
+async fn said(
+    connection: &mut crate::client::Connection,
+    type_name: &str,
+    object: Object<'_>,
+    config: &Json,
+) -> Vec<(String, String)> {
     let config = value_of(config, &object.block.attributes, "");
     let request = wire::validate_resource_config::Request {
-        type_name: "kamaji_tenant_control_plane".to_owned(),
+        type_name: type_name.to_owned(),
         config: Some(object.write(&config)),
-        client_capabilities: None,
+        client_capabilities: Some(wire::ClientCapabilities {
+            write_only_attributes_allowed: true,
+            ..wire::ClientCapabilities::default()
+        }),
     };
     let answer = connection.provider.validate_resource_config(request).await.unwrap().into_inner();
     let text = |diagnostic: wire::Diagnostic| {
@@ -73,7 +111,7 @@ fn path(path: Option<&wire::AttributePath>) -> String {
     text
 }
 
-/// A JSON merge patch without removals.
+/// A JSON merge patch; null stays, which Terraform takes for absent.
 fn merge(into: &mut Json, patch: Json) {
     match (into, patch) {
         (Json::Object(into), Json::Object(patch)) => {
@@ -93,6 +131,7 @@ fn value_of(json: &Json, attributes: &[Attribute], at: &str) -> Value {
         let attribute = attribute.unwrap_or_else(|| panic!("{at}.{name} is no attribute"));
         let at = format!("{at}.{name}");
         let value = match &attribute.nested_type {
+            _ if json.is_null() => Value::Null,
             Some(nested) if nested.nesting() == NestingMode::Single => value_of(json, &nested.attributes, &at),
             Some(nested) if nested.nesting() == NestingMode::List => {
                 let items = json.as_array().unwrap_or_else(|| panic!("{at} is a list"));

@@ -8,12 +8,12 @@ use tfplugin::schema::Merge;
 
 use crate::kamaji::release::Release;
 
-/// Each release in a folder, with its name and the schema of the kind's spec.
-pub(super) fn releases(folder: &Path, kind: &str) -> Vec<(Release, String, Json)> {
+/// Each release in a folder that has the kind, with its name and the schema of the kind's spec.
+pub(super) fn releases(folder: &Path, kind: &str, has: impl Fn(Release) -> bool) -> Vec<(Release, String, Json)> {
     let mut releases = Vec::new();
     for entry in fs::read_dir(folder).expect("KAMAJI_CRDS is a folder").map(|entry| entry.expect("an entry")) {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(release) = Release::parse(&name) else { continue };
+        let Some(release) = Release::parse(&name).filter(|release| has(*release)) else { continue };
         let files = fs::read_dir(entry.path()).expect("a release is a folder").map(|file| file.expect("a file").path());
         let file = files.into_iter().find(|file| file.to_string_lossy().contains(kind));
         let file = file.unwrap_or_else(|| panic!("{name} has no {kind}"));
@@ -40,6 +40,7 @@ pub(super) fn type_in(crd: &Json) -> String {
         _ if crd["x-kubernetes-int-or-string"] == true && crd["pattern"].is_string() => "a quantity".to_owned(),
         _ if crd["x-kubernetes-int-or-string"] == true => "a number or text".to_owned(),
         None if crd["x-kubernetes-preserve-unknown-fields"] == true => "any JSON".to_owned(),
+        Some("string") if crd["format"] == "byte" => "bytes".to_owned(),
         Some("string") => "a string".to_owned(),
         Some("integer") => "a number".to_owned(),
         Some("boolean") => "a bool".to_owned(),

@@ -58,7 +58,7 @@ fn text(attribute: &Attribute) -> BoxedStrategy<String> {
         return proptest::sample::select(allowed).prop_map(str::to_owned).boxed();
     }
     match attribute.api.as_ref().map_or(Form::Plain, |api| api.form) {
-        Form::Plain => "[a-z0-9]{1,8}".boxed(),
+        Form::Plain | Form::Base64 => "[a-z0-9]{1,8}".boxed(),
         Form::Text => "[1-9][0-9]{0,4}(\\.[0-9]{1,3})?(m|k|M|G|Ki|Mi|Gi)?".boxed(),
         Form::NumberOrText => "[1-9][0-9]{0,4}|[1-9][0-9]?%|[a-z]{1,8}".boxed(),
         Form::Json => json(),

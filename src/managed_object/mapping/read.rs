@@ -1,5 +1,7 @@
 //! From a live object to the attributes: a refresh of what is ours, and the adoption of an import.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value as Json;
 use tfplugin::Value;
 use tfplugin::schema::{Api, Attribute, Empty, Form, Kind, Merge, Mode};
@@ -152,7 +154,8 @@ fn adopt_below(attributes: &[Attribute], live: &Json, above: &[&str], ours: &mut
 fn adopt_attribute(attribute: &Attribute, live: &Json, path: &[&str], ours: &mut dyn FnMut(&[&str]) -> bool) -> Value {
     let Some(api) = &attribute.api else { return Value::Null };
     let required = attribute.mode == Mode::Required;
-    if live.is_null() || (!required && is_default(attribute, api, live)) {
+    // A secret that stands in the object comes into the state only by the configuration.
+    if attribute.sensitive || live.is_null() || (!required && is_default(attribute, api, live)) {
         return Value::Null;
     }
     match &attribute.kind {
@@ -223,12 +226,18 @@ fn is_default(attribute: &Attribute, api: &Api, live: &Json) -> bool {
     })
 }
 
+/// The text behind base64; [`None`] if it is none.
+fn decoded(text: &str) -> Option<String> {
+    String::from_utf8(BASE64.decode(text).ok()?).ok()
+}
+
 /// Reads a leaf. A value of another type than the table has (a newer CRD) is not ours to interpret: null.
 fn leaf(attribute: &Attribute, live: &Json) -> Value {
     let (Some(api), Kind::Value(ty)) = (&attribute.api, &attribute.kind) else { return Value::Null };
     match (api.form, live) {
         (_, Json::Null) => Value::Null,
         (Form::Json, _) => live.to_string().into(),
+        (Form::Base64, Json::String(text)) => decoded(text).map_or(Value::Null, Value::from),
         _ => from_json(live, ty).unwrap_or(Value::Null),
     }
 }

@@ -251,7 +251,11 @@ fn comes_back(schema: &tfplugin::schema::Schema, value: &Value) -> Result<(), Te
         let mut defaults = defaults
             .filter_map(|default| from_json(&serde_json::from_str(default.json).ok()?, &attribute.value_type()).ok());
         let is_default = defaults.any(|default| attribute.means_the_same(&default, &change.old));
-        prop_assert!(change.new.is_null() && (is_default || is_hollow(&change.old)), "{:?}", change);
+        prop_assert!(
+            change.new.is_null() && (attribute.sensitive || is_default || is_hollow(&change.old)),
+            "{:?}",
+            change
+        );
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! From the configuration to what is sent.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value as Json, json};
 use tfplugin::Value;
 use tfplugin::schema::{Api, Attribute, Empty, Form, Kind, Mode};
@@ -54,6 +56,7 @@ fn formed(json: Json, form: Form) -> Json {
         }
         (Form::NumberOrText, Json::String(text)) => text.parse::<i64>().map_or(Json::String(text), Json::from),
         // A validator has refused what is no JSON; the API may say the same of the text.
+        (Form::Base64, Json::String(text)) => Json::String(BASE64.encode(text)),
         (Form::Json, Json::String(text)) => serde_json::from_str(&text).unwrap_or(Json::String(text)),
         (_, json) => json,
     }

@@ -90,7 +90,9 @@ async fn the_first_refresh_of_a_first_state_shows_no_drift_and_remembers_the_clu
     live["metadata"]["uid"] = attributes["uid"].clone();
     assert!(live["metadata"]["annotations"][NONCE].is_string());
     let path = "/apis/kamaji.clastix.io/v1alpha1/datastores/quickstart";
-    let api = Scripted::new([on(Method::GET, path).answers(200, &live)]);
+    let secret = "/api/v1/namespaces/kamaji-system/secrets/quickstart-etcd-certs";
+    let unseen = failure(403, "Forbidden", "secrets is forbidden", &json!({}));
+    let api = Scripted::new([on(Method::GET, path).answers(200, &live), on(Method::GET, secret).answers(403, &unseen)]);
     let shared = Configured::with(api.cluster(), Some("cluster-1"), crate::configured::Settings::default());
     let resource = ManagedResource::new(DataStore, Arc::new(shared));
     let request = ReadRequest { state: state.clone(), private };

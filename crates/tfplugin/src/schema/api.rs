@@ -27,6 +27,8 @@ pub enum Form {
     NumberOrText,
     /// JSON text here, the JSON itself there.
     Json,
+    /// Text here, the base64 of it there.
+    Base64,
 }
 
 /// How the remote API merges what several managers write.

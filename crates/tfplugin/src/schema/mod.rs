@@ -165,6 +165,13 @@ impl Attribute {
         self
     }
 
+    /// Given by the configuration and stored nowhere.
+    #[must_use]
+    pub fn write_only(mut self) -> Self {
+        self.write_only = true;
+        self
+    }
+
     /// A change makes a new object, for this reason.
     #[must_use]
     pub fn replace(mut self, reason: &'static str) -> Self {
@@ -211,10 +218,12 @@ impl Attribute {
     }
 
     /// The same attribute where nobody configures it, with all that is inside: in a data source. What is about
-    /// configuring it (rules, default, what a change costs) is gone, and so is what is never stored.
+    /// configuring it (rules, default, what a change costs) is gone, and so is what the object does not show and what nobody
+    /// should copy: secrets.
     #[must_use]
     pub fn observed(&self) -> Self {
-        let all = |inner: &[Self]| inner.iter().filter(|inner| !inner.write_only).map(Self::observed).collect();
+        let is_shown = |inner: &&Self| !inner.is_configurable() || (inner.api.is_some() && !inner.sensitive);
+        let all = |inner: &[Self]| inner.iter().filter(is_shown).map(Self::observed).collect();
         let kind = match &self.kind {
             Kind::Value(plain) => Kind::Value(plain.clone()),
             Kind::Object(inner) => Kind::Object(all(inner)),
