@@ -10,8 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
-use tfplugin::schema::Problem;
+use serde_json::{Map, Value, json};
+use tfplugin::schema::{Problem, Validator};
 
 /// The namespace that the API server and the controllers look in.
 pub const NAMESPACE: &str = "kube-system";
@@ -59,9 +59,9 @@ impl BootstrapToken {
         format!("{}.{}", self.id, self.secret.expose_secret()).into()
     }
 
-    /// The name of the Secret; one that disagrees with the id inside makes the token invalid.
+    /// The name of its Secret.
     pub fn secret_name(&self) -> String {
-        format!("bootstrap-token-{}", self.id)
+        secret_name(&self.id)
     }
 
     /// The key in `kube-public/cluster-info` that says that a joining machine can verify the tenant with this token.
@@ -74,6 +74,31 @@ impl BootstrapToken {
     pub fn is_public_knowledge(&self) -> bool {
         self.id == "abcdef" && self.secret.expose_secret() == "0123456789abcdef"
     }
+}
+
+/// The name of the Secret of a token with this id; one that disagrees with the id inside makes the token invalid.
+pub fn secret_name(id: &str) -> String {
+    format!("bootstrap-token-{id}")
+}
+
+/// Draws a text of lower-case letters and digits. `fill` fills a buffer with random bytes of a cryptographic generator.
+///
+/// # Errors
+/// Those of `fill`.
+pub fn random_text<E>(length: usize, mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<String, E> {
+    draw(length, &mut fill)
+}
+
+/// The rule for an attribute that holds a token. Nothing of the value is repeated.
+pub fn validator() -> Validator {
+    Validator::new("a bootstrap token, `id.secret`", |value| {
+        value.as_str().map_or(Ok(()), |text| text.parse::<BootstrapToken>().map(|_| ()))
+    })
+}
+
+/// The rule for a group of a token.
+pub fn group() -> Validator {
+    Validator::new("a group such as `system:bootstrappers:pool-a`", |value| value.as_str().map_or(Ok(()), check_group))
 }
 
 /// Uniform over the 36 characters: bytes that would favour the first ones are drawn again.
@@ -119,6 +144,10 @@ pub struct Terms {
     pub description: Option<String>,
     /// Groups beside [`DEFAULT_GROUP`]; each begins with `system:bootstrappers:`.
     pub extra_groups: Vec<String>,
+    /// True if the holder is not in [`DEFAULT_GROUP`]: other RBAC lets it join.
+    pub without_default_group: bool,
+    /// True if machines recognise the tenant by other means than the token's signature.
+    pub without_signing: bool,
     /// Labels of the Secret.
     pub labels: BTreeMap<String, String>,
     /// Annotations of the Secret.
@@ -153,22 +182,37 @@ pub fn check_group(group: &str) -> Result<(), Problem> {
     ))
 }
 
+impl Terms {
+    /// The data of the Secret that say them; null for what is to be absent.
+    fn data(&self) -> Value {
+        let default = (!self.without_default_group).then_some(DEFAULT_GROUP);
+        let groups: Vec<&str> = default.into_iter().chain(self.extra_groups.iter().map(String::as_str)).collect();
+        json!({
+            "usage-bootstrap-authentication": "true",
+            "usage-bootstrap-signing": if self.without_signing { "false" } else { "true" },
+            "auth-extra-groups": (!groups.is_empty()).then(|| groups.join(",")),
+            "expiration": self.expiration.map(expiration_text),
+            "description": self.description,
+        })
+    }
+
+    /// A merge patch that makes a Secret say them; of the Secret with this UID and no other.
+    pub fn patch(&self, uid: &str) -> Value {
+        let (mut removed, mut set) = (Map::new(), Map::new());
+        for (key, value) in self.data().as_object().into_iter().flatten() {
+            if value.is_null() { &mut removed } else { &mut set }.insert(key.clone(), value.clone());
+        }
+        json!({"metadata": {"uid": uid}, "data": removed, "stringData": set})
+    }
+}
+
 /// The Secret to create in the tenant. It holds the token.
 pub fn secret_object(token: &BootstrapToken, terms: &Terms) -> Value {
-    let groups: Vec<&str> =
-        std::iter::once(DEFAULT_GROUP).chain(terms.extra_groups.iter().map(String::as_str)).collect();
-    let mut data = json!({
-        "token-id": token.id,
-        "token-secret": token.secret.expose_secret(),
-        "usage-bootstrap-authentication": "true",
-        "usage-bootstrap-signing": "true",
-        "auth-extra-groups": groups.join(","),
-    });
-    if let Some(expiration) = terms.expiration {
-        data["expiration"] = expiration_text(expiration).into();
-    }
-    if let Some(description) = &terms.description {
-        data["description"] = description.as_str().into();
+    let mut data = terms.data();
+    data["token-id"] = token.id.as_str().into();
+    data["token-secret"] = token.secret.expose_secret().into();
+    if let Some(data) = data.as_object_mut() {
+        data.retain(|_, value| !value.is_null());
     }
     json!({
         "apiVersion": "v1",

@@ -1,40 +1,87 @@
 //! What a machine needs to become a worker of a tenant: the command, the kubeadm configuration and the user data.
 
+pub mod attributes;
 pub mod configuration;
+pub mod installer;
+pub mod kubeconfigs;
 pub mod node;
+pub mod rules;
+pub mod settings;
 pub mod user_data;
-
-use serde_json::Value;
-use tfplugin::schema::Problem;
+pub mod warnings;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tfplugin::schema::Problem;
 
 use super::bootstrap_token::BootstrapToken;
 use super::network::Endpoint;
 use super::tenant_control_plane::{Status, View};
 use super::version::KubernetesVersion;
-use node::NodeSettings;
+use settings::MachineSettings;
+
+/// The label that a node and the Secret of a token carry: the join that they come from. It stays when the token changes.
+pub const JOIN_ID_LABEL: &str = "terraform.kamaji.clastix.io/join-id";
 
 /// Everything that goes into a payload. The same input gives the same bytes.
 #[derive(Clone, Debug)]
 pub struct JoinInput {
-    /// Where the tenant's API is reached. After the first contact kubeadm goes on with the server in the tenant's
-    /// `cluster-info`, which Kamaji writes; so it has to be that one.
+    /// Where the tenant's API is reached. With discovery by token kubeadm goes on with the server in the tenant's
+    /// `cluster-info`, which Kamaji writes; so it has to be that one then.
     pub endpoint: Endpoint,
     /// The credential.
     pub token: BootstrapToken,
+    /// How the machine recognises the tenant.
+    pub discovery: Discovery,
+    /// Certificates of the tenant's CA, PEM.
+    pub ca_pem: String,
     /// One `sha256:…` per CA of the tenant.
     pub ca_pins: Vec<String>,
+    /// The name of the tenant, for kubeconfigs.
+    pub cluster_name: String,
+    /// Addresses of the tenant's DNS, and its domain; for machines without kubeadm.
+    pub cluster_dns: Vec<String>,
+    /// See `cluster_dns`.
+    pub cluster_domain: String,
     /// The version of kubeadm and kubelet on the machine; decides how its configuration is written.
     pub kubernetes_version: KubernetesVersion,
-    /// How the node registers.
-    pub node: NodeSettings,
+    /// The value of [`JOIN_ID_LABEL`] on the node; [`None`] for no such label.
+    pub join_id: Option<String>,
+    /// What is set of the machine.
+    pub settings: MachineSettings,
+}
+
+/// How a machine recognises the tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discovery {
+    /// By the token's signature and the pin of the CA, at the address that Kamaji writes into `cluster-info`.
+    #[default]
+    Token,
+    /// By a kubeconfig with the CA in it, at the address in it.
+    File,
+}
+
+impl Discovery {
+    /// Their names in a configuration.
+    pub const WORDS: &'static [&'static str] = &["token", "file"];
+
+    /// By its name in a configuration; what is no name is the default.
+    pub fn named(word: Option<&str>) -> Self {
+        if word == Some("file") { Self::File } else { Self::Token }
+    }
 }
 
 impl JoinInput {
-    /// The `kubeadm join` command; [`None`] if there are labels or taints, for which kubeadm has no flags.
+    /// The labels of the node: those that are configured, and where it comes from.
+    fn node_labels(&self) -> Vec<(&str, &str)> {
+        let own = self.settings.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        own.chain(self.join_id.as_deref().map(|id| (JOIN_ID_LABEL, id))).collect()
+    }
+
+    /// The `kubeadm join` command; [`None`] where kubeadm has no flags for what is set. The node of this command does not
+    /// carry [`JOIN_ID_LABEL`].
     pub fn join_command(&self) -> Option<SecretString> {
-        if self.node != NodeSettings::default() {
+        if !self.settings.fits_flags() || self.discovery == Discovery::File {
             return None;
         }
         let mut words = vec!["kubeadm".to_owned(), "join".to_owned(), shell_word(&self.endpoint.to_string())];
@@ -42,12 +89,22 @@ impl JoinInput {
         for pin in &self.ca_pins {
             words.extend(["--discovery-token-ca-cert-hash".to_owned(), shell_word(pin)]);
         }
+        let settings = &self.settings;
+        let ignored = settings.ignore_preflight_errors.join(",");
+        let flags = [
+            ("--node-name", settings.node_name.as_deref()),
+            ("--cri-socket", settings.cri_socket.as_deref()),
+            ("--ignore-preflight-errors", Some(ignored.as_str()).filter(|ignored| !ignored.is_empty())),
+        ];
+        for (flag, value) in flags.into_iter().filter_map(|(flag, value)| Some((flag, value?))) {
+            words.extend([flag.to_owned(), shell_word(value)]);
+        }
         Some(words.join(" ").into())
     }
 }
 
 /// One word for a POSIX shell.
-fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.,:/=@%+".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();
@@ -107,27 +164,34 @@ pub(in crate::kamaji) mod tests {
 
     use super::node::{Effect, Taint};
     use super::*;
-    use crate::kamaji::certificate::tests::EC_PIN;
+    use crate::kamaji::certificate::tests::{EC_CA, EC_PIN};
 
     pub fn plain() -> JoinInput {
         JoinInput {
             endpoint: "10.0.0.1:6443".parse().unwrap(),
             token: "abcdef.0123456789abcdef".parse().unwrap(),
+            discovery: Discovery::Token,
+            ca_pem: EC_CA.to_owned(),
             ca_pins: vec![EC_PIN.to_owned()],
+            cluster_name: "blue".to_owned(),
+            cluster_dns: vec!["10.96.0.10".to_owned()],
+            cluster_domain: "cluster.local".to_owned(),
             kubernetes_version: "v1.32.4".parse().unwrap(),
-            node: NodeSettings::default(),
+            join_id: None,
+            settings: MachineSettings::default(),
         }
     }
 
     pub fn with_settings() -> JoinInput {
-        let node = NodeSettings {
+        let settings = MachineSettings {
             labels: [("example.com/pool", "a"), ("zone", "b")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             taints: vec![
                 Taint { key: "dedicated".to_owned(), value: "db".to_owned(), effect: Effect::NoSchedule },
                 Taint { key: "gpu".to_owned(), value: String::new(), effect: Effect::NoExecute },
             ],
+            ..MachineSettings::default()
         };
-        JoinInput { node, ..plain() }
+        JoinInput { settings, ..plain() }
     }
 
     #[test]
@@ -154,6 +218,18 @@ pub(in crate::kamaji) mod tests {
     #[test]
     fn there_is_no_command_where_kubeadm_has_no_flag() {
         assert!(with_settings().join_command().is_none());
+        assert!(JoinInput { discovery: Discovery::File, ..plain() }.join_command().is_none());
+    }
+
+    #[test]
+    fn the_command_says_what_kubeadm_has_flags_for() {
+        let settings = MachineSettings {
+            node_name: Some("a".to_owned()),
+            ignore_preflight_errors: vec!["Swap".to_owned(), "Hostname".to_owned()],
+            ..MachineSettings::default()
+        };
+        let command = JoinInput { settings, ..plain() }.join_command().unwrap().expose_secret().to_owned();
+        assert!(command.ends_with(" --node-name a --ignore-preflight-errors Swap,Hostname"), "{command}");
     }
 
     #[rstest]

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use kube::api::DynamicObject;
 use tfplugin::schema::Problem;
 
 use super::TenantCluster;
-use crate::kamaji::bootstrap_token::{BootstrapToken, Found, NAMESPACE, Terms, read_secret, secret_object};
+use crate::kamaji::bootstrap_token::{
+    BootstrapToken, Found, NAMESPACE, SECRET_TYPE, Terms, read_secret, secret_name, secret_object,
+};
+use crate::kamaji::join::JOIN_ID_LABEL;
 use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{WaitEnded, wait_until};
-use crate::management_cluster::{ApiError, Kind, ObjectRef, Operation, Propagation};
+use crate::management_cluster::{ApiError, Change, Kind, ObjectRef, Operation, Propagation};
 
 /// How long the signature of a new token may take. Joining machines wait for five minutes themselves.
 const SIGNATURE: Duration = Duration::from_secs(60);
@@ -18,20 +22,61 @@ const SIGNATURE: Duration = Duration::from_secs(60);
 pub struct Stored {
     /// The UID of the Secret.
     uid: String,
+    /// Its name.
+    name: String,
+    /// The join that made it, if one did.
+    join_id: Option<String>,
     /// What it holds.
     pub found: Result<Found, Problem>,
 }
 
 impl Stored {
-    /// True if it holds this very token.
-    fn holds(&self, token: &BootstrapToken) -> bool {
+    fn of(object: &DynamicObject) -> Self {
+        let metadata = &object.metadata;
+        let labels = metadata.labels.as_ref();
+        Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
+            join_id: labels.and_then(|labels| labels.get(JOIN_ID_LABEL).cloned()),
+            found: read_secret(&json_of(object)),
+        }
+    }
+
+    /// The public part of the token; [`None`] if the Secret makes no token valid.
+    pub fn id(&self) -> Option<&str> {
+        self.found.as_ref().ok().map(|found| found.token.id())
+    }
+
+    /// True if it is the token of an owner.
+    pub fn is_of(&self, owner: &Owner<'_>) -> bool {
         use secrecy::ExposeSecret as _;
-        let same = |found: &Found| found.token.token().expose_secret() == token.token().expose_secret();
-        self.found.as_ref().is_ok_and(same)
+        match owner.token {
+            Some(token) => self
+                .found
+                .as_ref()
+                .is_ok_and(|found| found.token.token().expose_secret() == token.token().expose_secret()),
+            None => owner.join_id.is_some() && self.join_id.as_deref() == owner.join_id,
+        }
     }
 }
 
-fn secret(name: String) -> ObjectRef {
+/// By what a token is known as one's own: by its secret, or where that is not kept, by the label that its Secret got.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Owner<'a> {
+    /// The token.
+    pub token: Option<&'a BootstrapToken>,
+    /// The value of [`JOIN_ID_LABEL`].
+    pub join_id: Option<&'a str>,
+}
+
+impl<'a> Owner<'a> {
+    /// Known by its secret.
+    pub fn of(token: &'a BootstrapToken) -> Self {
+        Self { token: Some(token), join_id: None }
+    }
+}
+
+fn secret(name: impl Into<String>) -> ObjectRef {
     ObjectRef::namespaced(Kind::Secret, NAMESPACE, name)
 }
 
@@ -54,31 +99,51 @@ impl TenantCluster {
         match self.api.create(operation, Kind::Secret, Some(NAMESPACE), &manifest, field_manager).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_in_doubt() || matches!(error, ApiError::AlreadyExists { .. }) => {
-                let stored = self.find_token(operation, token).await;
-                if matches!(stored, Ok(Some(stored)) if stored.holds(token)) { Ok(()) } else { Err(error) }
+                let stored = self.find_token(operation, token.id()).await;
+                let is_there = matches!(stored, Ok(Some(stored)) if stored.is_of(&Owner::of(token)));
+                if is_there { Ok(()) } else { Err(error) }
             }
             Err(error) => Err(error),
         }
     }
 
-    /// The Secret of a token's name, if it is there.
-    pub async fn find_token(&self, operation: &Operation, token: &BootstrapToken) -> Result<Option<Stored>, ApiError> {
-        let found = self.api.get(operation, &secret(token.secret_name())).await?;
-        Ok(found.map(|object| {
-            let uid = object.metadata.uid.clone().unwrap_or_default();
-            Stored { uid, found: read_secret(&json_of(&object)) }
-        }))
+    /// The Secret of the token with this id, if it is there.
+    pub async fn find_token(&self, operation: &Operation, id: &str) -> Result<Option<Stored>, ApiError> {
+        let found = self.api.get(operation, &secret(secret_name(id))).await?;
+        Ok(found.as_ref().map(Stored::of))
+    }
+
+    /// All token Secrets: of a label selector, or with an empty one of the whole tenant.
+    pub async fn tokens(&self, operation: &Operation, selector: &str) -> Result<Vec<Stored>, ApiError> {
+        let found = self.api.list(operation, Kind::Secret, Some(NAMESPACE), selector).await?;
+        let of_type = |object: &&DynamicObject| object.data["type"] == SECRET_TYPE;
+        Ok(found.iter().filter(of_type).map(Stored::of).collect())
+    }
+
+    /// Makes a token Secret say other terms. [`ApiError::NotFound`] and [`ApiError::Conflict`] if it is gone meanwhile.
+    pub async fn change_token(
+        &self,
+        operation: &Operation,
+        stored: &Stored,
+        terms: &Terms,
+        field_manager: &str,
+    ) -> Result<(), ApiError> {
+        let patch = Change::Merge(terms.patch(&stored.uid));
+        self.api.patch(operation, &secret(&stored.name), &patch, field_manager).await.map(|_| ())
     }
 
     /// Makes a token invalid. One that is gone, or another one under the same id, is left alone.
-    pub async fn revoke_token(&self, operation: &Operation, token: &BootstrapToken) -> Result<(), ApiError> {
-        match self.find_token(operation, token).await? {
-            Some(stored) if stored.holds(token) => {
-                let object = secret(token.secret_name());
-                self.api.delete(operation, &object, &stored.uid, Propagation::Background).await.map(|_| ())
-            }
+    pub async fn revoke_token(&self, operation: &Operation, id: &str, owner: &Owner<'_>) -> Result<(), ApiError> {
+        match self.find_token(operation, id).await? {
+            Some(stored) if stored.is_of(owner) => self.remove_token(operation, &stored).await,
             _ => Ok(()),
         }
+    }
+
+    /// Removes a token Secret.
+    pub async fn remove_token(&self, operation: &Operation, stored: &Stored) -> Result<(), ApiError> {
+        let object = secret(&stored.name);
+        self.api.delete(operation, &object, &stored.uid, Propagation::Background).await.map(|_| ())
     }
 
     /// Waits until the tenant has signed `cluster-info` with a token, which is what joining machines check.
@@ -97,10 +162,10 @@ impl TenantCluster {
     pub async fn remove_public_token(&self, operation: &Operation) -> Result<bool, ApiError> {
         let object = secret("bootstrap-token-abcdef".to_owned());
         let Some(found) = self.api.get(operation, &object).await? else { return Ok(false) };
-        let public = read_secret(&json_of(&found)).is_ok_and(|found| found.token.is_public_knowledge());
+        let stored = Stored::of(&found);
+        let public = stored.found.as_ref().is_ok_and(|found| found.token.is_public_knowledge());
         if public {
-            let uid = found.metadata.uid.unwrap_or_default();
-            self.api.delete(operation, &object, &uid, Propagation::Background).await?;
+            self.remove_token(operation, &stored).await?;
         }
         Ok(public)
     }

@@ -3,7 +3,7 @@
 //! [`reach`] finds the control plane, reads its kubeconfig and asks its API; [`TenantCluster`] is the API once it
 //! answers.
 
-mod bootstrap_token;
+pub mod bootstrap_token;
 pub mod kubeconfig;
 pub mod nodes;
 pub mod reach;

@@ -9,6 +9,7 @@ use http::Method;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
+use super::bootstrap_token::Owner;
 use super::reach::{For, Reach, Sight, Tenant};
 use super::{Connect, TenantCluster, reference};
 use crate::kamaji::bootstrap_token::{BootstrapToken, Terms};
@@ -26,7 +27,8 @@ pub(crate) const CA: &str = include_str!("../kamaji/certificate/ec-ca.pem");
 pub(crate) fn control_plane() -> Json {
     json!({"apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",
     "metadata": {"name": "a", "namespace": "tenants", "uid": "uid-a", "generation": 1, "resourceVersion": "7"},
-    "spec": {"controlPlane": {"deployment": {"replicas": 1}}, "kubernetes": {"version": "v1.32.4"}},
+    "spec": {"controlPlane": {"deployment": {"replicas": 1}}, "kubernetes": {"version": "v1.32.4"},
+        "networkProfile": {"serviceCidr": "10.96.0.0/16"}},
     "status": {
         "kubeconfig": {"admin": {"secretName": "a-admin-kubeconfig", "checksum": "x"}},
         "kubeadmPhase": {"bootstrapToken": {"checksum": "x"}},
@@ -263,11 +265,11 @@ async fn only_the_very_token_is_revoked() {
         on(Method::GET, TOKEN).answers(200, &token_secret("abcdef.plantedplantedpl", "")),
         on(Method::DELETE, TOKEN).answers(200, &deleted()),
     ]);
-    api(&ours).revoke_token(&operation(10), &token()).await.unwrap();
+    api(&ours).revoke_token(&operation(10), "abcdef", &Owner::of(&token())).await.unwrap();
     assert_eq!(ours.asked()[1].body["preconditions"]["uid"], "uid-abcdef");
     ours.finish();
     let foreign = Scripted::new([on(Method::GET, TOKEN).answers(200, &token_secret("abcdef.0123456789abcdef", ""))]);
-    api(&foreign).revoke_token(&operation(10), &token()).await.unwrap();
+    api(&foreign).revoke_token(&operation(10), "abcdef", &Owner::of(&token())).await.unwrap();
     foreign.finish();
 }
 

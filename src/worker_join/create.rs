@@ -2,30 +2,29 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tfplugin::plan::without_unknowns;
 use tfplugin::private::Private;
 use tfplugin::resource::{ApplyRequest, ApplyResponse, Checkpoint, Context};
-use tfplugin::{Diagnostic, Diagnostics, Path, Value};
+use tfplugin::{Diagnostic, Diagnostics, Value};
 
-use super::payload::{diagnostic, fill, version};
-use super::{Memory, Scene, WorkerJoin, ttl};
-use crate::kamaji::bootstrap_token::{BootstrapToken, Terms};
-use crate::kamaji::join::check_kubelet_config;
+use super::payload::{diagnostic, fill_tenant, render, render_nothing, tenant_warnings};
+use super::renewal::{Status, stores, ttl};
+use super::secret::{draw, draw_join_id, end, given, make, terms};
+use super::{Memory, Rendered, Scene, WorkerJoin};
+use crate::kamaji::bootstrap_token::{BootstrapToken, expiration_text};
 use crate::kamaji::tenant_control_plane::View;
 use crate::management_cluster::watch::EndReason;
 use crate::management_cluster::{ApiError, Operation};
 use crate::tenant_cluster::reach::{For, Tenant};
+use secrecy::ExposeSecret as _;
 
 /// How often a token is drawn whose id is taken already: one of two thousand million is.
 const DRAWS: usize = 5;
-/// How often a tenant is asked again that does not let its administrator in yet.
-const AGAIN: Duration = Duration::from_secs(1);
 
 impl WorkerJoin {
     pub(super) async fn make(&self, cx: &Context, request: ApplyRequest) -> ApplyResponse {
         let made = match self.scene(cx, &request.planned, "create") {
-            Ok(scene) => self.make_token(&scene, &request.planned, &request.checkpoint).await,
+            Ok(scene) => self.make_token(&scene, &request.planned, &request.config, &request.checkpoint).await,
             Err(diagnostic) => Err(Box::new(nothing(diagnostic))),
         };
         made.unwrap_or_else(|failed| *failed)
@@ -36,30 +35,45 @@ impl WorkerJoin {
         &self,
         scene: &Scene,
         planned: &Value,
+        config: &Value,
         checkpoint: &Checkpoint,
     ) -> Result<ApplyResponse, Box<ApplyResponse>> {
         let fail = |diagnostic| Box::new(nothing(diagnostic));
+        let given = given(config).map_err(fail)?;
         let tenant = scene.reach.wait(&scene.operation, &scene.object, For::Nodes).await.map_err(fail)?;
-        let uid = View::new(&tenant.live).uid().unwrap_or_default().to_owned();
-        let private = Private::write(&Memory { tenant_uid: uid });
+        let own_endpoint = !config.get("endpoint").is_null();
         let mut taken = None;
-        for _ in 0..DRAWS {
-            let token = draw().map_err(fail)?;
-            let expiration = expiration(planned).map_err(fail)?;
+        for _ in 0..if given.is_some() { 1 } else { DRAWS } {
+            let token = given.clone().map_or_else(draw, Ok).map_err(fail)?;
             let mut state = planned.clone();
-            fill(&mut state, &tenant, &token, expiration).map_err(|problem| fail(diagnostic(problem)))?;
-            let state = without_unknowns(&state);
+            if !state.get("join_id").is_set() {
+                state.set("join_id", draw_join_id().map_err(fail)?.into());
+            }
+            fill_tenant(&mut state, config, &tenant).map_err(|problem| fail(diagnostic(problem)))?;
+            let expiration = end(ttl(planned).unwrap_or_default()).map_err(fail)?;
+            fill_token(&mut state, &token);
+            state.set("expiration", expiration_text(expiration).into());
+            let said = if stores(&state) {
+                render(&mut state, &token, own_endpoint).map_err(fail)?
+            } else {
+                // What cannot be rendered is found now all the same.
+                let mut tried = state.clone();
+                let said = render(&mut tried, &token, own_endpoint).map_err(fail)?;
+                render_nothing(&mut state);
+                said
+            };
+            let uid = View::new(&tenant.live).uid().unwrap_or_default().to_owned();
+            let memory = Memory { tenant_uid: uid, own_endpoint, rendered: Some(Rendered::of(&state)) };
+            let (state, private) = (without_unknowns(&state), Private::write(&memory));
             // Whatever comes after: a token that may have been made is in the state, and so is revoked one day.
             checkpoint.save(&state, &private);
-            let terms = Terms {
-                expiration: Some(expiration),
-                description: Some(format!("Made by Terraform (kamaji_worker_join) for {}.", scene.object)),
-                labels: [("app.kubernetes.io/managed-by".to_owned(), "terraform-provider-kamaji".to_owned())].into(),
-                ..Terms::default()
-            };
-            match self.create_token(scene, &tenant, &token, &terms).await {
+            let terms = terms(&state, Some(expiration), own_endpoint, &scene.object);
+            let manager = self.shared.field_manager();
+            match make(&tenant.api, &scene.operation, &token, &terms, &manager).await {
                 Ok(()) => {
-                    let diagnostics = after(scene, &tenant, &token).await;
+                    let mut diagnostics = said;
+                    let signs = !terms.without_signing;
+                    diagnostics.extend(after(scene, &tenant, &token, &state, signs).await);
                     return Ok(ApplyResponse { state, private, diagnostics });
                 }
                 Err(error @ ApiError::AlreadyExists { .. }) => taken = Some(error),
@@ -72,37 +86,11 @@ impl WorkerJoin {
             }
         }
         let why = taken.map(|error| error.to_string()).unwrap_or_default();
+        let advice = if given.is_some() { "Give another token_wo." } else { "Apply again." };
         Err(fail(Diagnostic::error(
             "No free bootstrap token found",
-            format!("Every token that was drawn exists in {} already: {why}. Apply again.", scene.object),
+            format!("A token of this id exists in {} already, with another secret: {why}. {advice}", scene.object),
         )))
-    }
-
-    /// The binding that lets `admin.conf` in comes some seconds after the API.
-    async fn create_token(
-        &self,
-        scene: &Scene,
-        tenant: &Tenant,
-        token: &BootstrapToken,
-        terms: &Terms,
-    ) -> Result<(), ApiError> {
-        let manager = self.shared.field_manager();
-        loop {
-            let error = match tenant.api.create_token(&scene.operation, token, terms, &manager).await {
-                Err(
-                    error @ (ApiError::Unauthorized { .. }
-                    | ApiError::Forbidden { .. }
-                    | ApiError::NamespaceMissing { .. }),
-                ) => error,
-                outcome => return outcome,
-            };
-            if scene.operation.remaining() <= AGAIN {
-                return Err(error);
-            }
-            if !scene.operation.pause(AGAIN).await {
-                return Err(error);
-            }
-        }
     }
 }
 
@@ -110,30 +98,21 @@ fn nothing(diagnostic: Diagnostic) -> ApplyResponse {
     ApplyResponse { state: Value::Null, private: Private::default(), diagnostics: diagnostic.into() }
 }
 
-fn draw() -> Result<BootstrapToken, Diagnostic> {
-    let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
-    BootstrapToken::generate(|bytes| random.fill(bytes)).map_err(|_| {
-        Diagnostic::error(
-            "No random numbers",
-            "The operating system gives no random numbers, so no token can be drawn.",
-        )
-    })
-}
-
-/// The end of a token that is made now.
-fn expiration(planned: &Value) -> Result<Timestamp, Diagnostic> {
-    let ttl = ttl(planned).unwrap_or_default();
-    let end = SignedDuration::try_from(ttl).ok().and_then(|ttl| Timestamp::now().checked_add(ttl).ok());
-    end.ok_or_else(|| {
-        Diagnostic::error("Time to live too long", "The token would end beyond the calendar. Write a shorter `ttl`.")
-            .at(Path::of("ttl"))
-    })
+/// Fills what a token decides but its end.
+fn fill_token(state: &mut Value, token: &BootstrapToken) {
+    let tenant = state.str_at("tenant_control_plane_id").unwrap_or_default();
+    let id = format!("{tenant}/{}", state.str_at("join_id").unwrap_or_default());
+    let stored = stores(state).then(|| token.token().expose_secret().to_owned());
+    state.set("id", id.into());
+    state.set("token_id", token.id().into());
+    state.set("token", stored.into());
+    state.set("status", Status::Valid.word().into());
 }
 
 /// What is worth knowing about a tenant that has a new token. The token is made, so nothing here is an error.
-async fn after(scene: &Scene, tenant: &Tenant, token: &BootstrapToken) -> Diagnostics {
+async fn after(scene: &Scene, tenant: &Tenant, token: &BootstrapToken, state: &Value, signs: bool) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
-    if let Err(ended) = tenant.api.wait_until_signed(&scene.operation, token).await {
+    if signs && let Err(ended) = tenant.api.wait_until_signed(&scene.operation, token).await {
         let why = match ended.reason {
             EndReason::Stopped => "the wait for it was interrupted".to_owned(),
             EndReason::Timeout(None) => "it did not come in time".to_owned(),
@@ -151,22 +130,29 @@ async fn after(scene: &Scene, tenant: &Tenant, token: &BootstrapToken) -> Diagno
     }
     let question = Operation::new(scene.operation.remaining().min(Duration::from_secs(10)), &scene.operation.stop)
         .patience(Duration::ZERO);
-    match tenant.api.remove_public_token(&question).await {
-        Ok(true) => diagnostics.push(Diagnostic::warning(
+    if state.get("remove_public_token").as_bool() != Some(false) {
+        diagnostics.extend(remove_public_token(scene, tenant, &question).await);
+    }
+    let kubelet_config = tenant.api.kubelet_config(&question).await.ok().flatten();
+    diagnostics.extend(tenant_warnings(state, tenant, kubelet_config.as_deref()));
+    diagnostics
+}
+
+async fn remove_public_token(scene: &Scene, tenant: &Tenant, question: &Operation) -> Diagnostics {
+    match tenant.api.remove_public_token(question).await {
+        Ok(true) => Diagnostic::warning(
             "Publicly known token removed",
             format!(
                 "{} held the bootstrap token of kubeadm's documentation, which Kamaji before edge-25.3.1 leaves in every new \
                  tenant for a day: with it anybody who reaches the API can join a node. It was removed.",
                 scene.object
             ),
-        )),
-        Ok(false) => {}
-        Err(error) => tracing::info!(%error, "the publicly known token was not looked for"),
+        )
+        .into(),
+        Ok(false) => Diagnostics::new(),
+        Err(error) => {
+            tracing::info!(%error, "the publicly known token was not looked for");
+            Diagnostics::new()
+        }
     }
-    if let (Ok(version), Ok(Some(config))) = (version(tenant), tenant.api.kubelet_config(&question).await)
-        && let Err(problem) = check_kubelet_config(&version, &config)
-    {
-        diagnostics.push(Diagnostic::warning(problem.summary, problem.detail));
-    }
-    diagnostics
 }

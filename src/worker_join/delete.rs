@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use tfplugin::resource::{Context, DeleteRequest};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
-use super::payload::{expiration, token};
+use super::payload::expiration;
+use super::secret::revoke;
 use super::{Memory, Scene, WorkerJoin};
-use crate::kamaji::bootstrap_token::BootstrapToken;
 use crate::kamaji::tenant_control_plane::View;
 use crate::tenant_cluster::reach::Sight;
 
@@ -25,37 +25,37 @@ enum End {
 
 impl WorkerJoin {
     pub(super) async fn revoke(&self, cx: &Context, request: &DeleteRequest) -> Result<Diagnostics, Diagnostic> {
-        let Some(token) = token(&request.prior) else { return Ok(Diagnostics::new()) };
+        let Some(id) = request.prior.str_at("token_id") else { return Ok(Diagnostics::new()) };
         let scene = self.scene(cx, &request.prior, "delete")?;
         let memory: Memory = request.private.read();
         loop {
-            let (why, by_wish) = match scene.try_to_revoke(&token, &memory).await? {
+            let (why, by_wish) = match scene.try_to_revoke(&request.prior, &memory).await? {
                 End::Invalid => return Ok(Diagnostics::new()),
                 End::Silent { why, by_wish } => (why, by_wish),
             };
             if expiration(&request.prior).is_some_and(|end| end <= Timestamp::now()) {
-                return Ok(left_behind(&scene, &token, &why).into());
+                return Ok(left_behind(&scene, id, &why).into());
             }
             if by_wish || scene.operation.remaining() <= AGAIN || !scene.operation.pause(AGAIN).await {
-                return Err(not_revoked(&scene, &request.prior, &token, &why));
+                return Err(not_revoked(&scene, &request.prior, id, &why));
             }
         }
     }
 }
 
 impl Scene {
-    async fn try_to_revoke(&self, token: &BootstrapToken, memory: &Memory) -> Result<End, Diagnostic> {
+    async fn try_to_revoke(&self, prior: &Value, memory: &Memory) -> Result<End, Diagnostic> {
         let silence = match self.reach.look(&self.operation, &self.object).await? {
             Sight::Missing => return Ok(End::Invalid),
             Sight::Answers(tenant) if memory.is_of_another(View::new(&tenant.live).uid()) => return Ok(End::Invalid),
             Sight::Answers(tenant) => {
-                return match tenant.api.revoke_token(&self.operation, token).await {
+                return match revoke(&tenant.api, &self.operation, prior, None).await {
                     Ok(()) => Ok(End::Invalid),
                     Err(error) if error.is_unreachable() => {
                         Ok(End::Silent { why: format!("Its API does not answer any more: {error}."), by_wish: false })
                     }
                     Err(error) => {
-                        Err(tenant.api.diagnostic(&error, &format!("revoke token {} of {}", token.id(), self.object)))
+                        Err(tenant.api.diagnostic(&error, &format!("revoke the bootstrap token of {}", self.object)))
                     }
                 };
             }
@@ -70,27 +70,25 @@ impl Scene {
     }
 }
 
-fn left_behind(scene: &Scene, token: &BootstrapToken, why: &str) -> Diagnostic {
+fn left_behind(scene: &Scene, id: &str, why: &str) -> Diagnostic {
     Diagnostic::warning(
         "Expired token was not removed",
         format!(
-            "{} cannot be asked to remove token {}. {why} The token has expired, so no machine can join with it; the tenant \
+            "{} cannot be asked to remove token {id}. {why} The token has expired, so no machine can join with it; the tenant \
              removes it by itself.",
-            scene.object,
-            token.id()
+            scene.object
         ),
     )
 }
 
-fn not_revoked(scene: &Scene, prior: &Value, token: &BootstrapToken, why: &str) -> Diagnostic {
+fn not_revoked(scene: &Scene, prior: &Value, id: &str, why: &str) -> Diagnostic {
     Diagnostic::error(
         "Token cannot be revoked now",
         format!(
-            "{} cannot be asked to revoke token {}, with which machines can join until {}. {why}\n\nDestroy again when the \
+            "{} cannot be asked to revoke token {id}, with which machines can join until {}. {why}\n\nDestroy again when the \
              tenant answers or the token has expired. If the token may stay valid until then, or the control plane is to be \
              destroyed too, take the resource out of the state (`terraform state rm`).",
             scene.object,
-            token.id(),
             prior.str_at("expiration").unwrap_or("it is removed")
         ),
     )

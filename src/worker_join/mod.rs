@@ -6,11 +6,15 @@
 mod create;
 mod delete;
 mod payload;
+mod plan;
 mod read;
+pub mod renewal;
 pub mod schema;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod update;
+mod validate;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,18 +24,17 @@ use serde::{Deserialize, Serialize};
 use tfplugin::private::Private;
 use tfplugin::resource::{
     ApplyRequest, ApplyResponse, Context, DeleteRequest, ImportResponse, Plan, PlanRequest, ReadRequest, ReadResponse,
-    Resource,
+    Resource, ValidateRequest,
 };
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
 use crate::configured::Configured;
-use crate::kamaji::duration;
 use crate::managed_object::schema::timeout;
 use crate::management_cluster::{ObjectRef, Operation};
 use crate::tenant_cluster::reach::Reach;
 use crate::tenant_cluster::{Connect, over_the_network, reference};
-use payload::{OF_THE_TOKEN, RENDERED};
+use plan::{Effects, hide};
 use schema::SCHEMA;
 
 /// The resource.
@@ -46,12 +49,40 @@ struct Memory {
     /// The UID of the control plane that the token was made in. Another one under the same name is another tenant.
     #[serde(default)]
     tenant_uid: String,
+    /// True if the address is not the tenant's own.
+    #[serde(default)]
+    own_endpoint: bool,
+    /// What the payloads say of the tenant; a refresh shows what the tenant says now.
+    #[serde(default)]
+    rendered: Option<Rendered>,
+}
+
+/// What payloads say of the tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+struct Rendered {
+    endpoint: String,
+    pins: Vec<String>,
+}
+
+impl Rendered {
+    fn of(state: &Value) -> Self {
+        let pins = state.get("ca_cert_hashes").as_list().unwrap_or_default();
+        Self {
+            endpoint: state.str_at("endpoint").unwrap_or_default().to_owned(),
+            pins: pins.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        }
+    }
 }
 
 impl Memory {
     /// True if the token was made in an older tenant of the same name.
     fn is_of_another(&self, uid: Option<&str>) -> bool {
         !self.tenant_uid.is_empty() && uid.is_some_and(|uid| uid != self.tenant_uid)
+    }
+
+    /// True if the tenant has another CA or address than the payloads say.
+    fn is_outdated(&self, state: &Value) -> bool {
+        self.rendered.as_ref().is_some_and(|rendered| *rendered != Rendered::of(state))
     }
 }
 
@@ -78,9 +109,7 @@ impl WorkerJoin {
             object,
         })
     }
-}
 
-impl WorkerJoin {
     /// True if the control plane is known not to be the one that the token was made in. What cannot be asked now is no
     /// reason for a new token.
     async fn is_made_anew(&self, cx: &Context, planned: &Value, private: &Private) -> bool {
@@ -90,14 +119,6 @@ impl WorkerJoin {
             Ok(Some(found)) => private.read::<Memory>().is_of_another(found.metadata.uid.as_deref()),
             Ok(None) | Err(_) => false,
         }
-    }
-}
-
-/// The configured time to live, or the default; [`None`] if it is unknown.
-fn ttl(value: &Value) -> Option<Duration> {
-    match value.get("ttl") {
-        Value::Unknown => None,
-        given => duration::parse(given.as_str().unwrap_or(schema::TTL)).ok(),
     }
 }
 
@@ -111,29 +132,36 @@ impl Resource for WorkerJoin {
         &SCHEMA
     }
 
-    /// The table replaces only what changes from one known value to another.
+    fn validate(&self, request: &ValidateRequest) -> Diagnostics {
+        let mut found = validate::life(&request.config);
+        found.extend(validate::token(&request.config));
+        found.extend(validate::payload(&request.config));
+        found
+    }
+
     async fn plan(&self, cx: &Context, request: PlanRequest, mut plan: Plan) -> Plan {
-        if request.prior.is_null() || plan.planned.is_null() {
+        if plan.planned.is_null() {
             return plan;
         }
-        // The default is never stored, so from null to another value is a change, and to 24h is none.
-        let (old, new) = (ttl(&request.prior), ttl(&plan.planned));
-        let path = Path::of("ttl");
-        if new.is_some() && old != new && !plan.requires_replace.contains(&path) {
-            plan.say(
-                Diagnostic::warning("The object will be replaced", "A changed ttl (24h by default) needs a new token.")
-                    .at(path.clone()),
-            );
-            plan.requires_replace.push(path);
+        if request.prior.is_null() {
+            hide(&mut plan.planned);
+            return plan;
+        }
+        let PlanRequest { prior, config, private } = request;
+        let mut effects = Effects::of(&prior, &plan.planned, &config, &private.read());
+        if let Some(why) = effects.new_token.filter(|_| effects.unasked) {
+            plan.say(Diagnostic::warning(
+                "A new bootstrap token is planned",
+                format!("The token of {} is replaced: {why}.", subject(&prior)),
+            ));
         }
         // The control plane is made anew, perhaps under the same name: the token dies with the old one. Core asks twice:
         // while the id is unknown, and when the new control plane is there and its id is the old one.
         let id = plan.planned.get("tenant_control_plane_id");
-        if id.is_unknown() || self.is_made_anew(cx, &plan.planned, &request.private).await {
-            for attribute in OF_THE_TOKEN.iter().chain(&RENDERED) {
-                plan.planned.set(attribute, Value::Unknown);
-            }
+        if id.is_unknown() || self.is_made_anew(cx, &plan.planned, &private).await {
+            effects.new_token = Some("the control plane is another one");
         }
+        effects.mark(&mut plan.planned, &config);
         plan
     }
 
@@ -168,4 +196,10 @@ impl Resource for WorkerJoin {
             .into(),
         }
     }
+}
+
+/// A join for messages: the tenant and the public part of the token.
+fn subject(state: &Value) -> String {
+    let text = |attribute: &str| state.str_at(attribute).unwrap_or("?");
+    format!("{} ({})", text("tenant_control_plane_id"), text("token_id"))
 }

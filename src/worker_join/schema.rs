@@ -1,113 +1,206 @@
-//! The table of `kamaji_worker_join`.
+//! The table of `kamaji_worker_join`, and the parts of it that its ephemeral twin shares.
 
 use std::sync::LazyLock;
 
-use tfplugin::schema::{Attribute, RecomputedBy, Schema, Validator, list_of, object, string, string_map};
+use tfplugin::schema::{
+    Attribute, Mode, RecomputedBy, Schema, Validator, boolean, list_of, number, object, string, string_list, string_map,
+};
 
-use crate::kamaji::join::node;
-use crate::kamaji::{duration, names};
+use crate::kamaji::join::{Discovery, attributes, user_data};
+use crate::kamaji::{bootstrap_token, duration, network, version};
 use crate::managed_object::schema::timeouts;
 use crate::tenant_cluster::reference;
 
 /// The time to live of a token, unless the configuration says otherwise: kubeadm's own default.
 pub const TTL: &str = "24h";
+/// What is done about the end of a token, unless the configuration says otherwise.
+pub const RENEWAL_POLICY: &str = "never";
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-    Schema::new(
-        0,
-        "What a machine needs to join a tenant as a worker: a bootstrap token, and user data and a command that \
-                  use it.\n\nThe create waits until the tenant's API answers from where Terraform runs and takes nodes, \
-                  makes a token in the tenant, and renders the outputs. The machines themselves are made with other \
-                  resources, for example with `user_data = kamaji_worker_join.pool.user_data.cloud_config`. They bring a \
-                  container runtime, kubelet and kubeadm in the tenant's version; nothing is installed.\n\nThe token \
-                  expires after `ttl`. Machines that have joined stay; no machine joins any more. An expired token is no \
-                  difference in a plan, so that running machines are not replaced: \
-                  `terraform apply -replace=kamaji_worker_join.pool` makes a new token and new user data. A control \
-                  plane that was made anew under the same name gets a new token in the next apply. Use one \
-                  resource per machine (`for_each`) or pool, and a short `ttl`: whoever holds the token can join as a \
-                  node of any name until it expires.\n\nThe token is in the state, as sensitive values are, because \
-                  machines take their user data from it. Protect the state, or keep `ttl` short.\n\nA destroy revokes \
-                  the token. If the tenant cannot be reached, it fails until the token has expired. Nodes that have \
-                  joined are neither drained nor deleted. Import is not possible.",
-        attributes(),
+    let mut all = vec![reference::attribute(
+        "The tenant to join: the `id` of a `kamaji_tenant_control_plane`, `namespace/name`. Refer to the resource, so that \
+         Terraform makes the control plane first.",
     )
+    .replace("a token belongs to one tenant; the old one is revoked")];
+    all.extend(token_inputs());
+    all.extend(payload_inputs());
+    all.push(timeouts(&[("create", "15m"), ("read", "1m"), ("update", "5m"), ("delete", "2m")]));
+    all.extend(token_outputs());
+    all.extend(payload_outputs());
+    Schema::new(0, DESCRIPTION, all)
 });
 
-/// The payloads that hold how a node registers.
-const NODE: RecomputedBy = RecomputedBy::Change(&["node_labels", "node_taints"]);
+const DESCRIPTION: &str = "What a machine needs to join a tenant as a worker: a bootstrap token, and user data and a command \
+    that use it.\n\nThe create waits until the tenant's API answers from where Terraform runs and takes nodes, makes a token \
+    in the tenant, and renders the outputs. The machines themselves are made with other resources, for example with \
+    `user_data = kamaji_worker_join.pool.user_data.cloud_config`. Unless an `installer` is set, they bring a container \
+    runtime, kubelet and kubeadm; nothing is installed.\n\nThe user data stays as it was rendered: neither an upgrade of the \
+    tenant nor a new release of this provider changes it, so that running machines are not replaced. It is rendered again \
+    when something that is set here changes, or the tenant's CA or address. A change of `keepers` renders everything \
+    anew, with a new token.\n\nThe token expires after `ttl`. Machines that have joined stay; no machine joins any more. \
+    What then happens says `renewal_policy`. The clock is looked at in a refresh only: with `-refresh=false` an expired \
+    token goes unnoticed. Use one resource per machine (`for_each`) or pool, and a short `ttl`: whoever holds the token \
+    can join as a node of any name until it expires.\n\nThe token is in the state, as sensitive values are, because machines \
+    take their user data from it. With `store_secret = false` it is not, and neither is what holds it; the ephemeral resource \
+    `kamaji_worker_join` renders it from `token_id`.\n\nA token that was removed from the tenant before its end was revoked by \
+    somebody: it is never made valid again. With the policies `extend` and `rotate` a new one is planned.\n\nA destroy revokes \
+    the token. If the tenant cannot be reached, it fails until the token has expired. Nodes that have joined are neither \
+    drained nor deleted. Import is not possible.";
 
-fn attributes() -> Vec<Attribute> {
+fn token_inputs() -> Vec<Attribute> {
     vec![
-        reference::attribute(
-            "The tenant to join: the `id` of a `kamaji_tenant_control_plane`, `namespace/name`. Refer to the resource, so \
-             that Terraform makes the control plane first.",
-        )
-        .replace("a token belongs to one tenant; the old one is revoked"),
-        string("ttl")
-            .default(TTL)
-            .rule(duration::validator())
-            .canonical(duration::canonical_value)
-            .replace("the end of a token is counted from its creation, so another time to live needs a new token")
-            .doc(
-                "How long the token can be used, a duration such as `90m` or `24h`. A change makes a new token and new \
-                 user data.",
-            ),
-        string_map("node_labels").rule(node::labels()).doc(
-            "Labels that the kubelet gives its node when it joins. In Kubernetes' own domains only those that a kubelet may \
-             set. A change is for machines that join later; it changes the user data and keeps the token.",
+        ttl("How long the token can be used, a duration such as `90m` or `24h`. A change counts from the \
+             moment it is applied, and keeps token and user data."),
+        string("renewal_policy").default(RENEWAL_POLICY).rule(Validator::one_of(super::renewal::Policy::WORDS)).doc(
+            "What an apply does about a token that has expired, or does within `renew_before`. `never`: nothing; the plan \
+             stays empty. `extend`: the same token lives for another `ttl`, and the user data stays as it is, so that no \
+             machine is replaced. `rotate`: a new token and new user data; machines whose user data must not change need \
+             `ignore_changes`.",
+        ),
+        string("renew_before").rule(duration::validator()).canonical(duration::canonical_value).doc(
+            "How long before its end the token is renewed: more than the time between two applies, and less than `ttl`. By default it is renewed once it has expired.",
+        ),
+        description(),
+        extra_groups(),
+        boolean("include_default_group").default("true").doc(
+            "Whether the token is in the group that Kamaji lets join nodes. Without it RBAC of your own has to, for one of \
+             `extra_groups`.",
+        ),
+        string_map("keepers").doc(
+            "Anything. A change makes a new token and renders everything anew, with the templates of this release of the \
+             provider and the version that the tenant has then.",
+        ),
+        boolean("store_secret").default("true").doc(
+            "Whether the token and what holds it are in the state. If not, those outputs are null. A change makes a new \
+             token.",
+        ),
+        Attribute {
+            write_only: true,
+            ..string("token_wo").sensitive().rule(bootstrap_token::validator()).doc(
+                "A token of your own, `id.secret`, which is not stored. The outputs that would hold it are null, as with \
+                 `store_secret = false`.",
+            )
+        },
+        number("token_wo_version").rule(Validator::whole()).doc("A change makes `token_wo` the token."),
+        boolean("remove_public_token").default("true").doc(
+            "Whether the bootstrap token of kubeadm's documentation is removed from the tenant: Kamaji before edge-25.3.1 \
+             leaves it valid in every new tenant for a day. With it anybody who reaches the API can join a node.",
+        ),
+    ]
+}
+
+/// How long a token lives.
+pub(super) fn ttl(doc: &'static str) -> Attribute {
+    string("ttl").default(TTL).rule(duration::validator()).canonical(duration::canonical_value).doc(doc)
+}
+
+/// What the Secret of a token says it is for.
+pub(super) fn description() -> Attribute {
+    string("description").rule(Validator::non_empty()).doc("What the token is for; in its Secret in the tenant.")
+}
+
+/// Groups of a token.
+pub(super) fn extra_groups() -> Attribute {
+    string_list("extra_groups")
+        .rule(Validator::each(bootstrap_token::group()))
+        .doc("Groups of the token's holder, `system:bootstrappers:…`, for RBAC of your own in the tenant.")
+}
+
+/// What payloads are rendered from, beside the token and the tenant.
+pub(super) fn payload_inputs() -> Vec<Attribute> {
+    let mut all = vec![
+        Attribute {
+            mode: Mode::OptionalComputed,
+            ..string("kubernetes_version").rule(version::validator()).canonical(version::canonical_value).doc(
+                "Version of kubelet and kubeadm on the machines, `v1.30.2`. By default the one that the tenant runs when the \
+                 token is made; a later upgrade of the tenant does not change it.",
+            )
+        },
+        Attribute {
+            mode: Mode::OptionalComputed,
+            ..string("endpoint").rule(network::host_port()).doc(
+                "Where machines reach the tenant's API, `host:port`. By default the address that Kamaji tells them. Another \
+                 one must be in the API server's certificate (`network_profile.cert_sans`), and means `discovery = \"file\"`.",
+            )
+        },
+        string("discovery").rule(Validator::one_of(Discovery::WORDS)).doc(
+            "How machines recognise the tenant. `token` (the default): by the token's signature and the pin of the CA, at \
+             the address that Kamaji tells them. `file` (the default with `endpoint`): by a kubeconfig with the CA, which the \
+             payloads bring along.",
         ),
         list_of(
-            "node_taints",
+            "user_data_parts",
             vec![
-                string("key").required().rule(node::taint_key()).doc("Key of the taint."),
-                string("value").rule(names::label_value()).doc("Value of the taint; none by default."),
-                string("effect")
-                    .required()
-                    .rule(Validator::one_of(node::EFFECTS))
-                    .doc("What happens to pods that do not tolerate it: `NoSchedule`, `PreferNoSchedule`, `NoExecute`."),
+                string("content_type").required().rule(Validator::one_of(user_data::PART_TYPES)).doc("Its MIME type."),
+                string("content").required().doc("What is in it."),
             ],
         )
-        .rule(node::distinct_taints())
-        .doc(
-            "Taints that the kubelet gives its node when it joins. A change is for machines that join later; it changes the \
-             user data and keeps the token.",
+        .doc("Parts of `user_data.mime` after the one that joins the machine."),
+    ];
+    all.extend(attributes::machine());
+    all
+}
+
+fn token_outputs() -> Vec<Attribute> {
+    let nothing = RecomputedBy::Nothing;
+    vec![
+        string("id").computed(nothing.clone()).doc("`namespace/name/join_id`."),
+        string("join_id").computed(nothing.clone()).doc(
+            "Names this join. Nodes carry it as label `terraform.kamaji.clastix.io/join-id`; it stays when the token changes.",
         ),
-        timeouts(&[("create", "15m"), ("read", "1m"), ("delete", "2m")]),
-        string("id").computed(RecomputedBy::Nothing).doc("`namespace/name/token_id`."),
-        string("token_id").computed(RecomputedBy::Nothing).doc("Public part of the token, six characters."),
-        string("token").computed(RecomputedBy::Nothing).sensitive().doc("The token, `id.secret`."),
-        string("expiration")
+        string("token_id").computed(nothing.clone()).doc("Public part of the token, six characters."),
+        string("token").computed(nothing.clone()).sensitive().doc("The token, `id.secret`."),
+        string("expiration").computed(nothing.clone()).doc(
+            "When the token expires, RFC 3339 in UTC: `2026-01-02T03:04:05Z`.",
+        ),
+        string("status").computed(nothing).doc(
+            "What the last refresh found: `valid`, `renewal_due`, `expired`, or `revoked` by somebody else.",
+        ),
+    ]
+}
+
+/// What is known of the tenant and rendered with the token.
+pub(super) fn payload_outputs() -> Vec<Attribute> {
+    let text = |name| string(name).computed(RecomputedBy::Nothing);
+    let secret = |name| text(name).sensitive();
+    let forms =
+        |each: &dyn Fn(&'static str) -> Attribute| user_data::FORMS.iter().map(|form| each(form)).collect::<Vec<_>>();
+    vec![
+        text("ca_certificate").doc("Certificates of the tenant's CA, PEM."),
+        string_list("ca_cert_hashes").computed(RecomputedBy::Nothing).doc(
+            "Pins of the tenant's CA, by which machines recognise the tenant: `sha256:` and 64 hexadecimal digits.",
+        ),
+        string_list("cluster_dns")
             .computed(RecomputedBy::Nothing)
-            .doc("When the token expires, RFC 3339 in UTC: `2026-01-02T03:04:05Z`."),
-        string("endpoint")
+            .doc("Addresses of the tenant's DNS, for kubelets without kubeadm."),
+        text("cluster_domain").doc("DNS domain of the tenant."),
+        secret("join_command").doc(
+            "`kubeadm join …` for a shell of root on a machine. Null where kubeadm has no flags for what is set. Nodes that \
+             join with it do not carry the label of the join.",
+        ),
+        secret("join_configuration").doc(
+            "kubeadm's JoinConfiguration, YAML: v1beta4 for `kubernetes_version` from v1.31, v1beta3 before.",
+        ),
+        text("discovery_kubeconfig").doc("Kubeconfig with address and CA and no credentials, for kubeadm's discovery by file."),
+        secret("bootstrap_kubeconfig").doc("Kubeconfig with the token, for a kubelet's `--bootstrap-kubeconfig`."),
+        object("user_data", forms(&|form| string(form).computed(RecomputedBy::Nothing).sensitive().doc(user_data::about(form))))
             .computed(RecomputedBy::Nothing)
-            .doc("Where machines reach the tenant's API, `host:port`, as it was when the token was made."),
-        string("ca_cert_hash").computed(RecomputedBy::Nothing).doc(
-            "Pin of the tenant's CA, by which machines recognise the tenant: `sha256:` and 64 hexadecimal digits, as it was \
-             when the token was made.",
-        ),
-        string("kubernetes_version").computed(RecomputedBy::Nothing).doc(
-            "Kubernetes version of the tenant when the token was made, `v1.30.2`: the version for kubelet and kubeadm on \
-             the machines.",
-        ),
-        string("join_command").computed(NODE).sensitive().doc(
-            "`kubeadm join …` for a shell of root on a machine. Null with `node_labels` or `node_taints`, for which kubeadm \
-             has no flags.",
-        ),
+            // Of an object that is unknown as a whole, core does not see what is sensitive inside.
+            .sensitive()
+            .doc(
+                "User data that joins a machine at its first boot. A machine that has joined already is left alone; the \
+                 token is on disk only while kubeadm runs.",
+            ),
         object(
-            "user_data",
-            vec![
-                string("cloud_config").computed(NODE).sensitive().doc("For cloud-init: `#cloud-config`."),
-                string("shell").computed(NODE).sensitive().doc("A script for `/bin/sh`, run by root."),
-            ],
+            "user_data_size",
+            forms(&|form| number(form).computed(RecomputedBy::Nothing).doc("Bytes; null where the form cannot say what is set.")),
         )
-        .computed(NODE)
-        // Of an object that is unknown as a whole, core does not see what is sensitive inside.
-        .sensitive()
-        .doc(
-            "User data that joins a machine at its first boot, about 2 KiB. A machine that has joined already is left alone; \
-             the token is on disk only while kubeadm runs.",
-        ),
+        .computed(RecomputedBy::Nothing)
+        .doc("Sizes of `user_data`. Amazon EC2 takes 16384 bytes."),
+        object("user_data_sha256", forms(&|form| text(form).doc("Hexadecimal digits.")))
+            .computed(RecomputedBy::Nothing)
+            .doc("SHA-256 of each `user_data`, to trigger on."),
+        number("template_version").computed(RecomputedBy::Nothing).doc("Version of the templates that it was rendered with."),
     ]
 }

@@ -9,11 +9,12 @@ use tfplugin::private::Private;
 use tfplugin::resource::{Checkpoint, Resource as _};
 use tfplugin::{Severity, Value};
 
+use super::payload::OF_THE_TOKEN;
 use super::*;
 use crate::management_cluster::scripted::{Scripted, Step, failure, list_of, not_found, on};
 use crate::tenant_cluster::tests::{
-    CLUSTER_INFO, CONTROL_PLANE, KUBECONFIG, TOKEN, TOKENS, both, connect, control_plane, control_plane_with, deleted,
-    going, management, ready, token_secret,
+    CA, CLUSTER_INFO, CONTROL_PLANE, KUBECONFIG, TOKEN, TOKENS, both, connect, control_plane, control_plane_with,
+    deleted, going, management, ready, token_secret,
 };
 
 const OURS: &str = "abcdef.plantedplantedpl";
@@ -38,20 +39,34 @@ fn pool(mut config: Value) -> Value {
 
 /// What core sends to apply for a change from `prior` to `config`.
 fn planned(prior: &Value, config: &Value) -> Value {
-    let mut proposed = config.clone();
-    for attribute in OF_THE_TOKEN.iter().chain(&RENDERED) {
-        proposed.set(attribute, prior.get(attribute).clone());
-    }
-    propose(&SCHEMA, prior, config, &proposed).planned
+    propose(&SCHEMA, prior, config, &proposed(prior, config)).planned
 }
 
+/// The configuration, with the prior values of what only the provider gives.
+fn proposed(prior: &Value, config: &Value) -> Value {
+    let mut proposed = config.clone();
+    for attribute in SCHEMA.attributes.iter().filter(|attribute| attribute.is_computed()) {
+        if config.get(attribute.name).is_null() {
+            proposed.set(attribute.name, prior.get(attribute.name).clone());
+        }
+    }
+    proposed
+}
+
+/// What core sends to apply once the resource has planned the change.
 fn request(prior: Value, config: Value, private: Private) -> ApplyRequest {
-    let planned = planned(&prior, &config);
+    let mut planned = planned(&prior, &config);
+    if prior.is_null() {
+        super::plan::hide(&mut planned);
+    } else {
+        Effects::of(&prior, &planned, &config, &private.read()).mark(&mut planned, &config);
+    }
     ApplyRequest { prior, planned, config, private, checkpoint: Checkpoint::default() }
 }
 
 fn memory() -> Private {
-    Private::write(&Memory { tenant_uid: "uid-a".to_owned() })
+    let rendered = Rendered { endpoint: "10.0.0.1:6443".to_owned(), pins: vec![PIN.to_owned()] };
+    Private::write(&Memory { tenant_uid: "uid-a".to_owned(), own_endpoint: false, rendered: Some(rendered) })
 }
 
 /// The state of a join whose token ends in so many seconds.
@@ -59,17 +74,22 @@ fn state(seconds: i64) -> Value {
     let end = Timestamp::now().checked_add(SignedDuration::from_secs(seconds)).unwrap();
     let mut state = config();
     for (attribute, value) in [
-        ("id", "tenants/a/abcdef"),
+        ("id", "tenants/a/j1"),
+        ("join_id", "j1"),
+        ("status", "valid"),
+        ("ca_certificate", CA),
+        ("cluster_domain", "cluster.local"),
         ("token_id", "abcdef"),
         ("token", OURS),
         ("expiration", &crate::kamaji::bootstrap_token::expiration_text(end)),
         ("endpoint", "10.0.0.1:6443"),
-        ("ca_cert_hash", PIN),
         ("kubernetes_version", "v1.32.4"),
     ] {
         state.set(attribute, value.into());
     }
-    payload::render(&mut state).unwrap();
+    state.set("ca_cert_hashes", Value::strings([PIN]));
+    state.set("cluster_dns", Value::strings(["10.96.0.10"]));
+    payload::render(&mut state, &OURS.parse().unwrap(), false).unwrap();
     state
 }
 
@@ -115,12 +135,14 @@ async fn a_create_makes_the_token_that_it_returns() {
     let token = state.str_at("token").unwrap();
     assert_eq!(token, format!("{}.{}", posted["token-id"], posted["token-secret"]));
     assert_eq!(state.str_at("token_id"), Some(posted["token-id"].as_str()));
-    assert_eq!(state.str_at("id"), Some(format!("tenants/a/{}", posted["token-id"]).as_str()));
+    let join_id = state.str_at("join_id").unwrap();
+    assert_eq!(state.str_at("id"), Some(format!("tenants/a/{join_id}").as_str()));
     assert_eq!(state.str_at("expiration"), Some(posted["expiration"].as_str()));
     let left = payload::expiration(&state).unwrap().duration_since(Timestamp::now()).as_secs();
     assert!((86_300..=86_400).contains(&left), "{left}");
     assert_eq!(state.str_at("endpoint"), Some("10.0.0.1:6443"));
-    assert_eq!(state.str_at("ca_cert_hash"), Some(PIN));
+    assert_eq!(state.get("ca_cert_hashes"), &Value::strings([PIN]));
+    assert_eq!(state.get("cluster_dns"), &Value::strings(["10.96.0.10"]));
     assert_eq!(state.str_at("kubernetes_version"), Some("v1.32.4"));
     assert!(state.str_at("join_command").unwrap().contains(token));
     assert!(state.str_at("user_data.shell").unwrap().contains(token));
@@ -195,11 +217,7 @@ async fn plan(prior: Value, config: Value) -> Plan {
 }
 
 async fn plan_with(management: &Scripted, prior: Value, config: Value) -> Plan {
-    let mut proposed = config.clone();
-    for attribute in OF_THE_TOKEN.iter().chain(&RENDERED) {
-        proposed.set(attribute, prior.get(attribute).clone());
-    }
-    let proposal = propose(&SCHEMA, &prior, &config, &proposed);
+    let proposal = propose(&SCHEMA, &prior, &config, &proposed(&prior, &config));
     let plan = Plan {
         planned: proposal.planned,
         requires_replace: proposal.replaced.into_iter().map(|(path, _)| path).collect(),
@@ -217,13 +235,18 @@ async fn plan_with(management: &Scripted, prior: Value, config: Value) -> Plan {
 #[case::from_the_default(Value::Null, "1h".into(), true)]
 #[case::to_the_default("1h".into(), Value::Null, true)]
 #[case::another("1h".into(), "2h".into(), true)]
-#[case::not_known("1h".into(), Value::Unknown, false)]
+#[case::not_known("1h".into(), Value::Unknown, true)]
 #[tokio::test]
-async fn another_time_to_live_needs_a_new_token(#[case] old: Value, #[case] new: Value, #[case] replaces: bool) {
+async fn another_time_to_live_keeps_the_token(#[case] old: Value, #[case] new: Value, #[case] prolongs: bool) {
     let (mut prior, mut config) = (state(3_600), config());
     prior.set("ttl", old);
     config.set("ttl", new);
-    assert_eq!(plan(prior, config).await.requires_replace.contains(&Path::of("ttl")), replaces);
+    let plan = plan(prior.clone(), config).await;
+    assert_eq!(plan.planned.get("expiration").is_unknown(), prolongs);
+    for attribute in ["token_id", "token", "user_data", "join_command"] {
+        assert_eq!(plan.planned.get(attribute), prior.get(attribute));
+    }
+    assert!(plan.requires_replace.is_empty());
 }
 
 #[tokio::test]
@@ -252,7 +275,11 @@ async fn a_control_plane_made_anew_gets_a_new_token_and_the_same_one_keeps_it() 
         };
         let changed = resource(&management, &tenant).update(&Context::default(), request).await;
         assert_eq!(changed.state.get("token") == prior.get("token"), same);
-        assert!(changed.state.is_wholly_known() && !changed.diagnostics.has_errors());
+        assert!(
+            changed.state.is_wholly_known() && !changed.diagnostics.has_errors(),
+            "{same} {:?}",
+            changed.diagnostics
+        );
         assert_eq!(changed.private.read::<Memory>().tenant_uid, uid);
     }
 }
@@ -271,13 +298,22 @@ async fn a_plan_makes_a_new_token_only_for_a_control_plane_that_is_another(#[cas
     assert!(plan.requires_replace.is_empty() && plan.diagnostics.is_empty());
 }
 
+async fn refreshed(management: &Scripted, tenant: &Scripted, state: Value) -> ReadResponse {
+    let request = ReadRequest { state, private: memory() };
+    resource(management, tenant).read(&Context::default(), request).await
+}
+
 async fn read(management: &Scripted, tenant: &Scripted, state: Value) -> Diagnostics {
-    let request = ReadRequest { state: state.clone(), private: memory() };
-    let response = resource(management, tenant).read(&Context::default(), request).await;
-    // Whatever was found: nothing that a plan could differ in.
-    let mut now = response.state;
-    now.set("expiration", state.get("expiration").clone());
-    assert_eq!(now, state);
+    let response = refreshed(management, tenant, state.clone()).await;
+    // Whatever was found: nothing that a plan with the default policy differs in.
+    let request = PlanRequest { prior: response.state.clone(), config: config(), private: memory() };
+    let planned = proposed(&response.state, &config());
+    let plan = Plan { planned, requires_replace: vec![], private: memory(), diagnostics: Diagnostics::new() };
+    let planned = resource(management, tenant).plan(&Context::default(), request, plan).await.planned;
+    assert!(planned == response.state || planned.get("token").is_unknown());
+    for attribute in ["token", "user_data", "join_command"] {
+        assert_eq!(response.state.get(attribute), state.get(attribute));
+    }
     assert!(!text(&response.diagnostics).contains("planted"));
     response.diagnostics
 }
@@ -309,18 +345,52 @@ async fn a_refresh_says_when_a_valid_token_was_removed(#[case] answer: Step, #[c
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_says_when_the_ca_is_another() {
-    let mut state = state(3_600);
-    state.set("ca_cert_hash", format!("sha256:{}", "0".repeat(64)).into());
-    let diagnostics = read(&Scripted::new(management(&control_plane())), &Scripted::new([ready()]), state).await;
-    assert!(text(&diagnostics).contains("another CA"), "{diagnostics:?}");
+async fn another_ca_is_said_and_rendered_anew() {
+    let mut prior = state(3_600);
+    prior.set("ca_cert_hashes", Value::strings([format!("sha256:{}", "0".repeat(64))]));
+    let found = on(Method::GET, TOKEN).answers(200, &token_secret(OURS, "2030-01-01T00:00:00Z"));
+    let management = Scripted::new(management(&control_plane()));
+    let response = refreshed(&management, &Scripted::new([ready(), found]), prior).await;
+    assert!(text(&response.diagnostics).contains("another CA"), "{:?}", response.diagnostics);
+    let rendered = Rendered { endpoint: "10.0.0.1:6443".to_owned(), pins: vec!["sha256:old".to_owned()] };
+    let memory = Memory { rendered: Some(rendered), ..memory().read() };
+    let effects = Effects::of(&response.state, &response.state, &config(), &memory);
+    assert_eq!(effects, Effects { renders: true, ..Effects::default() });
+}
+
+#[rstest::rstest]
+#[case::expired_and_cleaned(-1, None, "expired")]
+#[case::revoked(3_600, None, "revoked")]
+#[case::stolen_id(3_600, Some("abcdef.0123456789abcdef"), "revoked")]
+#[case::there(3_600, Some(OURS), "valid")]
+#[tokio::test(start_paused = true)]
+async fn a_refresh_notes_what_became_of_the_token(
+    #[case] left: i64,
+    #[case] there: Option<&str>,
+    #[case] status: &str,
+) {
+    let answer = match there {
+        Some(token) => on(Method::GET, TOKEN).answers(200, &token_secret(token, "2030-01-01T00:00:00Z")),
+        None => on(Method::GET, TOKEN).answers(404, &not_found("secrets", "bootstrap-token-abcdef")),
+    };
+    let management = Scripted::new(management(&control_plane()));
+    let response = refreshed(&management, &Scripted::new([ready(), answer]), state(left)).await;
+    assert_eq!(response.state.str_at("status"), Some(status));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expired_token_is_not_asked_for() {
-    let management = Scripted::new([on(Method::GET, CONTROL_PLANE).answers(200, &control_plane())]);
-    assert!(read(&management, &Scripted::new([]), state(-1)).await.is_empty());
-    management.finish();
+async fn what_is_due_while_the_tenant_sleeps_is_one_warning_and_no_plan() {
+    let asleep = control_plane_with("/spec/controlPlane/deployment/replicas", json!(0));
+    let management = Scripted::new([on(Method::GET, CONTROL_PLANE).answers(200, &asleep).always()]);
+    let mut due = state(-1);
+    due.set("renewal_policy", "extend".into());
+    let join = resource(&management, &Scripted::new([]));
+    for warnings in [1, 0] {
+        let request = ReadRequest { state: due.clone(), private: memory() };
+        let response = join.read(&Context::default(), request).await;
+        assert_eq!(response.state, due);
+        assert_eq!(response.diagnostics.iter().count(), warnings);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -348,6 +418,7 @@ async fn delete(management: &Scripted, tenant: &Scripted, prior: Value, private:
 async fn a_destroy_revokes_the_token() {
     let tenant = Scripted::new([
         ready(),
+        on(Method::GET, TOKENS).answers(200, &list_of("1", &[])),
         on(Method::GET, TOKEN).answers(200, &token_secret(OURS, "")),
         on(Method::DELETE, TOKEN).answers(200, &deleted()),
     ]);
@@ -388,6 +459,158 @@ async fn a_token_that_cannot_be_revoked_is_an_error_until_it_has_expired(
     let found: Vec<Severity> = diagnostics.iter().map(|diagnostic| diagnostic.severity).collect();
     assert_eq!(found, [severity], "{diagnostics:?}");
     assert!(!text(&diagnostics).contains("planted") && text(&diagnostics).contains("abcdef"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_revokes_by_the_label_what_the_state_does_not_hold() {
+    let mut labelled = token_secret("zzzzzz.plantedplantedpl", "");
+    labelled["metadata"]["labels"] = json!({"terraform.kamaji.clastix.io/join-id": "j1"});
+    let tenant = Scripted::new([
+        ready(),
+        on(Method::GET, TOKENS).answers(200, &list_of("1", &[labelled])),
+        on(Method::DELETE, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-zzzzzz").answers(200, &deleted()),
+    ]);
+    let mut prior = state(3_600);
+    prior.set("token", Value::Null);
+    let management = Scripted::new(management(&control_plane()));
+    assert!(delete(&management, &tenant, prior, memory()).await.is_empty());
+    tenant.finish();
+}
+
+async fn update(tenant: &Scripted, prior: Value, config: Value) -> ApplyResponse {
+    let management = Scripted::new(management(&control_plane()));
+    resource(&management, tenant).update(&Context::default(), request(prior, config, memory())).await
+}
+
+fn with(mut value: Value, attribute: &str, new: impl Into<Value>) -> Value {
+    value.set(attribute, new.into());
+    value
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_token_is_extended_with_the_same_user_data() {
+    let prior = with(with(state(-60), "renewal_policy", "extend"), "status", "expired");
+    let tenant = Scripted::new([
+        ready(),
+        on(Method::GET, TOKEN).answers(404, &not_found("secrets", "bootstrap-token-abcdef")),
+        on(Method::POST, TOKENS).answers(201, &token_secret(OURS, "")),
+    ]);
+    let changed = update(&tenant, prior.clone(), with(config(), "renewal_policy", "extend")).await;
+    assert!(changed.diagnostics.is_empty(), "{:?}", changed.diagnostics);
+    for attribute in ["token", "user_data", "join_command", "join_id"] {
+        assert_eq!(changed.state.get(attribute), prior.get(attribute));
+    }
+    assert_eq!(changed.state.str_at("status"), Some("valid"));
+    assert!(payload::expiration(&changed.state) > payload::expiration(&prior));
+    let posted = &tenant.asked()[2].body;
+    assert_eq!(posted["stringData"]["token-secret"], "plantedplantedpl");
+    assert_eq!(posted["metadata"]["labels"]["terraform.kamaji.clastix.io/join-id"], "j1");
+    tenant.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_lives_is_prolonged_in_place() {
+    let prior = with(with(state(60), "renewal_policy", "extend"), "status", "renewal_due");
+    let tenant = Scripted::new([
+        ready(),
+        on(Method::GET, TOKEN).answers(200, &token_secret(OURS, "2026-01-01T00:00:00Z")),
+        on(Method::PATCH, TOKEN).answers(200, &token_secret(OURS, "")),
+    ]);
+    let changed = update(&tenant, prior, with(config(), "renewal_policy", "extend")).await;
+    assert!(changed.diagnostics.is_empty(), "{:?}", changed.diagnostics);
+    let patched = &tenant.asked()[2].body;
+    assert_eq!(patched["metadata"]["uid"], "uid-abcdef");
+    assert_eq!(patched["stringData"]["expiration"].as_str(), changed.state.str_at("expiration"));
+    tenant.finish();
+}
+
+#[rstest::rstest]
+#[case::never("never", "revoked", None)]
+#[case::never_expired("never", "expired", None)]
+#[case::extend("extend", "revoked", Some("removed from the tenant"))]
+#[case::rotate("rotate", "revoked", Some("removed from the tenant"))]
+#[case::rotated("rotate", "renewal_due", Some("rotate"))]
+#[case::extended("extend", "expired", None)]
+fn a_policy_says_when_there_is_a_new_token(#[case] policy: &str, #[case] status: &str, #[case] why: Option<&str>) {
+    let prior = with(with(state(3_600), "renewal_policy", policy), "status", status);
+    let config = with(config(), "renewal_policy", policy);
+    let effects = Effects::of(&prior, &proposed(&prior, &config), &config, &memory().read());
+    assert_eq!(effects.new_token.is_some(), why.is_some());
+    assert!(effects.new_token.unwrap_or_default().contains(why.unwrap_or_default()));
+    assert_eq!(effects.prolongs, policy == "extend" && status == "expired");
+}
+
+#[rstest::rstest]
+#[case("keepers", Value::object([("a", Value::from("b"))]), true, true)]
+#[case("store_secret", false.into(), true, false)]
+#[case("description", "x".into(), false, false)]
+#[case("renewal_policy", "extend".into(), false, false)]
+#[case("kubernetes_version", "v1.31.0".into(), false, true)]
+#[case("pre_commands", Value::strings(["true"]), false, true)]
+#[tokio::test(start_paused = true)]
+async fn a_change_costs_what_it_has_to(
+    #[case] attribute: &str,
+    #[case] value: Value,
+    #[case] new_token: bool,
+    #[case] renders: bool,
+) {
+    let plan = plan(state(3_600), with(config(), attribute, value)).await;
+    assert_eq!(plan.planned.get("token_id").is_unknown(), new_token);
+    assert_eq!(plan.planned.get("user_data").is_unknown(), renders);
+    assert!(plan.requires_replace.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgraded_tenant_and_newer_templates_change_nothing() {
+    let mut prior = state(3_600);
+    prior.set("template_version", 0.into());
+    prior.set("user_data.shell", "as an older release rendered it".into());
+    let newer = control_plane_with("/status/kubernetesResources/version/version", json!("v1.33.0"));
+    let management = Scripted::new(management(&newer));
+    let found = on(Method::GET, TOKEN).answers(200, &token_secret(OURS, prior.str_at("expiration").unwrap()));
+    let response = refreshed(&management, &Scripted::new([ready(), found]), prior.clone()).await;
+    assert_eq!(response.state, prior);
+    assert_eq!(plan(response.state, config()).await.planned, prior);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_not_to_be_stored_is_nowhere() {
+    let mut steps = tenant();
+    steps.push(on(Method::GET, TOKENS).answers(200, &list_of("1", &[])).always());
+    for (config, own) in [
+        (with(config(), "store_secret", false), None),
+        (with(with(config(), "token_wo", OURS), "token_wo_version", 1), Some("abcdef")),
+    ] {
+        let tenant = Scripted::new(steps.clone());
+        let (made, checkpoint) = create(&Scripted::new(management(&control_plane())), &tenant, config.clone()).await;
+        assert!(!made.diagnostics.has_errors(), "{:?}", made.diagnostics);
+        let asked = tenant.asked();
+        let posted = asked.iter().find(|asked| asked.method == Method::POST).unwrap();
+        let secret = posted.body["stringData"]["token-secret"].as_str().unwrap();
+        let everything = format!("{:?} {:?} {:?}", made.state, checkpoint.last(), made.private);
+        assert!(!everything.contains(secret));
+        assert!(made.state.get("user_data").is_null() && made.state.get("token").is_null());
+        assert!(own.is_none() || made.state.str_at("token_id") == own);
+        // And the plan said so.
+        let planned = request(Value::Null, config, Private::default()).planned;
+        assert!(planned.get("user_data").is_null() && planned.get("token").is_null());
+        assert!(planned.get("token_id").is_unknown());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_of_ones_own_is_in_a_file_and_is_forgotten_with_its_attribute() {
+    let own = with(config(), "endpoint", "api.example.com:443");
+    let (made, _) = create(&Scripted::new(management(&control_plane())), &Scripted::new(tenant()), own).await;
+    assert!(made.state.str_at("join_configuration").unwrap().contains("kubeConfigPath"));
+    assert!(made.state.str_at("discovery_kubeconfig").unwrap().contains("https://api.example.com:443"));
+    let mut memory: Memory = made.private.read();
+    assert!(memory.own_endpoint);
+    let planned = proposed(&made.state, &config());
+    let effects = Effects::of(&made.state, &planned, &config(), &memory);
+    assert!(effects.forgets_endpoint && effects.renders && effects.new_token.is_none());
+    memory.own_endpoint = false;
+    assert!(!Effects::of(&made.state, &planned, &config(), &memory).forgets_endpoint);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod datastores;
 mod mistakes;
+mod worker_join;
 
 use serde_json::{Value as Json, json};
 use tfplugin::Value;
@@ -41,6 +42,15 @@ async fn each_mistake_in_a_control_plane_is_found_offline_at_its_attribute() {
 async fn each_mistake_in_a_datastore_is_found_offline_at_its_attribute() {
     let credentials = datastores::Credentials::new();
     let count = all_are_found(datastores::groups(), &|text| credentials.fill_in(text)).await;
+    assert!(count >= 40, "{count}");
+    println!("{count} mistakes found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mistake_in_a_worker_join_is_found_offline_at_its_attribute() {
+    let sound = json!({"tenant_control_plane_id": "tenants/blue"});
+    let group = Group { type_name: "kamaji_worker_join", sound, mistakes: worker_join::ALL };
+    let count = all_are_found([group], &|text| text.to_owned()).await;
     assert!(count >= 40, "{count}");
     println!("{count} mistakes found");
 }

@@ -57,6 +57,25 @@ fn the_secret_object_is_what_kubernetes_reads() {
     assert_eq!(secret_object(&token(PLACEHOLDER), &terms), wanted);
 }
 
+#[test]
+fn a_patch_says_all_terms_and_removes_what_is_not_said() {
+    let terms = Terms {
+        expiration: Some(time("2026-01-02T03:04:05Z")),
+        without_default_group: true,
+        without_signing: true,
+        ..Terms::default()
+    };
+    let wanted = json!({
+        "metadata": {"uid": "u"},
+        "data": {"description": null, "auth-extra-groups": null},
+        "stringData": {
+            "expiration": "2026-01-02T03:04:05Z", "usage-bootstrap-authentication": "true",
+            "usage-bootstrap-signing": "false",
+        },
+    });
+    assert_eq!(terms.patch("u"), wanted);
+}
+
 #[rstest]
 #[case::before("2026-01-02T03:04:04Z", false)]
 #[case::at_the_end("2026-01-02T03:04:05Z", true)]

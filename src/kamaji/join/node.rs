@@ -1,6 +1,6 @@
 //! How a node registers: its labels and taints, by the rules of the kubelet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,15 +8,6 @@ use tfplugin::Value;
 use tfplugin::schema::{Problem, Validator};
 
 use crate::kamaji::names::{check_key, check_labels};
-
-/// What the machine tells about itself when it joins. It counts once, when the node is made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeSettings {
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
-    /// Taints.
-    pub taints: Vec<Taint>,
-}
 
 /// What a taint does to pods that do not tolerate it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

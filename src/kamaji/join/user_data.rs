@@ -1,57 +1,118 @@
 //! User data: what a machine runs at its first boot to join a tenant.
 //!
-//! The machine brings a container runtime, kubelet and kubeadm; nothing is installed. The token is on disk only while
-//! kubeadm runs. A machine that has joined already is left alone.
+//! Nothing is installed unless an installer is set. The token is on disk only while kubeadm runs. A machine that has
+//! joined already is left alone.
 
-use base64::Engine;
+mod bottlerocket;
+mod cloud_config;
+mod ignition;
+mod mime;
+mod script;
+
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use tfplugin::schema::Problem;
 
-use super::JoinInput;
-use super::configuration::{TEMPLATE_VERSION, yaml};
+use super::configuration::TEMPLATE_VERSION;
+use super::{Discovery, JoinInput};
+
+pub use mime::{Part, TYPES as PART_TYPES};
 
 /// Where the configuration is while kubeadm runs. Packages of kubeadm and kubelet keep their files in the same directory.
 pub const CONFIGURATION_PATH: &str = "/etc/kubernetes/kubeadm-join.yaml";
+/// Where the kubeconfig is by which the machine recognises the tenant, for discovery by file.
+pub const DISCOVERY_PATH: &str = "/etc/kubernetes/kubeadm-discovery.conf";
+/// Where kubeadm's patches are.
+pub const PATCHES_PATH: &str = "/etc/kubernetes/kubeadm-join-patches";
+/// Where containerd is told its proxy.
+const PROXY_PATH: &str = "/etc/systemd/system/containerd.service.d/http-proxy.conf";
 
-const HERE_DOCUMENT_END: &str = "END_OF_JOIN_CONFIGURATION";
+/// The names of the forms of user data.
+pub const FORMS: &[&str] = &["cloud_config", "shell", "mime", "ignition", "bottlerocket"];
 
-/// Exits if the machine is a node already or kubeadm is missing; POSIX sh.
-const PRECHECK: &str = r#"if [ -e /etc/kubernetes/kubelet.conf ]; then
-  echo "This machine is a node already: /etc/kubernetes/kubelet.conf exists." >&2
-  exit 0
-fi
-if ! command -v kubeadm >/dev/null; then
-  echo "kubeadm is not installed on this machine, or not in PATH." >&2
-  exit 1
-fi
-"#;
-
-/// Removes the token however the script ends. A shell runs the EXIT trap on a signal only if the signal is trapped too.
-const CLEAN_UP: &str = r#"config=/etc/kubernetes/kubeadm-join.yaml
-trap 'rm -f "$config"' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-"#;
-
-#[derive(Serialize)]
-struct CloudConfig<'a> {
-    write_files: [WriteFile<'a>; 1],
-    runcmd: [[&'a str; 3]; 1],
+/// What a form is for.
+pub fn about(form: &str) -> &'static str {
+    match form {
+        "cloud_config" => "For cloud-init: `#cloud-config`.",
+        "shell" => "A script for `/bin/sh`, run by root.",
+        "mime" => "For cloud-init: a multipart document of the script and `user_data_parts`.",
+        "ignition" => {
+            "For Flatcar and Fedora CoreOS: Ignition 3.3.0. Null with an installer: `/usr` is read-only there."
+        }
+        _ => "For Bottlerocket: TOML. Null if something is set that Bottlerocket has no setting for.",
+    }
 }
 
-#[derive(Serialize)]
-struct WriteFile<'a> {
-    path: &'a str,
-    owner: &'a str,
-    permissions: &'a str,
-    encoding: &'a str,
-    content: &'a str,
+/// The forms of user data. [`None`] where a form cannot say what is set.
+#[derive(Clone, Debug)]
+pub struct UserData {
+    /// For cloud-init, `#cloud-config`.
+    pub cloud_config: SecretString,
+    /// A script for `/bin/sh`.
+    pub shell: SecretString,
+    /// For cloud-init: the script and the parts of the user.
+    pub mime: SecretString,
+    /// For Flatcar and Fedora CoreOS, Ignition 3.3.0.
+    pub ignition: Option<SecretString>,
+    /// For Bottlerocket, TOML.
+    pub bottlerocket: Option<SecretString>,
+}
+
+impl UserData {
+    /// Each form under its name in [`FORMS`].
+    pub fn forms(&self) -> [(&'static str, Option<&SecretString>); 5] {
+        [
+            ("cloud_config", Some(&self.cloud_config)),
+            ("shell", Some(&self.shell)),
+            ("mime", Some(&self.mime)),
+            ("ignition", self.ignition.as_ref()),
+            ("bottlerocket", self.bottlerocket.as_ref()),
+        ]
+    }
+}
+
+/// A file that a payload brings along.
+struct File {
+    path: String,
+    content: String,
+    /// Four octal digits.
+    permissions: String,
+    owner: String,
+}
+
+impl File {
+    fn of_root(path: impl Into<String>, permissions: &str, content: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            content: content.into(),
+            permissions: permissions.to_owned(),
+            owner: super::settings::OWNER.to_owned(),
+        }
+    }
+
+    /// base64, so that no reader of a format can change a byte.
+    fn encoded(&self) -> String {
+        STANDARD.encode(&self.content)
+    }
 }
 
 impl JoinInput {
+    /// All forms. `parts` go into the multipart one, after the script.
+    ///
+    /// # Errors
+    /// Those of [`JoinInput::join_configuration`].
+    pub fn user_data(&self, parts: &[Part]) -> Result<UserData, Problem> {
+        let shell = self.user_data_shell()?;
+        Ok(UserData {
+            cloud_config: self.user_data_cloud_config()?,
+            mime: mime::multipart(&shell, parts).into(),
+            ignition: self.user_data_ignition()?,
+            bottlerocket: self.user_data_bottlerocket(),
+            shell,
+        })
+    }
+
     fn title(&self) -> String {
         format!(
             "# terraform-provider-kamaji: worker join, template {TEMPLATE_VERSION}\n\
@@ -60,42 +121,60 @@ impl JoinInput {
         )
     }
 
-    /// A POSIX shell script, to be run as root.
-    ///
-    /// # Errors
-    /// Those of [`JoinInput::join_configuration`].
-    pub fn user_data_shell(&self) -> Result<SecretString, Problem> {
-        let configuration = self.join_configuration()?;
-        // The umask is for the token alone: kubeadm makes files that others have to read.
-        Ok(format!(
-            "#!/bin/sh\n{title}set -eu\n{PRECHECK}{CLEAN_UP}mkdir -p /etc/kubernetes\nrm -f \"$config\"\n(\n  umask 077\n  cat \
-             >\"$config\" <<'{HERE_DOCUMENT_END}'\n{configuration}{HERE_DOCUMENT_END}\n)\nkubeadm join --config \"$config\"\n",
-            title = self.title(),
-            configuration = configuration.expose_secret(),
-        )
-        .into())
+    /// Every file but the configuration, in the order in which they are written.
+    fn files(&self) -> Result<Vec<File>, Problem> {
+        let mut files = Vec::new();
+        if self.discovery == Discovery::File {
+            files.push(File::of_root(DISCOVERY_PATH, "0600", self.discovery_kubeconfig()?));
+        }
+        let patches = self.settings.patches.iter();
+        files.extend(
+            patches.map(|(name, patch)| File::of_root(format!("{PATCHES_PATH}/{name}"), "0600", patch.as_str())),
+        );
+        if !self.proxy_variables().is_empty() {
+            // systemd: a backslash and a quote are escaped, a percent sign is doubled.
+            let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+            let lines: String = self
+                .proxy_variables()
+                .iter()
+                .map(|(name, value)| format!("Environment=\"{name}={}\"\n", quoted(value)))
+                .collect();
+            files.push(File::of_root(PROXY_PATH, "0600", format!("[Service]\n{lines}")));
+        }
+        files.extend(self.settings.files.iter().map(|file| File {
+            path: file.path.clone(),
+            content: file.content.clone(),
+            permissions: file.permissions.clone(),
+            owner: file.owner.clone(),
+        }));
+        Ok(files)
     }
 
-    /// A cloud-config for cloud-init.
-    ///
-    /// # Errors
-    /// Those of [`JoinInput::join_configuration`].
-    pub fn user_data_cloud_config(&self) -> Result<SecretString, Problem> {
-        // base64, so that no reader of YAML can change a byte.
-        let content = STANDARD.encode(self.join_configuration()?.expose_secret());
-        // The trap comes first: write_files has put the token on disk before.
-        let script = format!("set -eu\n{CLEAN_UP}{PRECHECK}kubeadm join --config \"$config\"\n");
-        let document = CloudConfig {
-            write_files: [WriteFile {
-                path: CONFIGURATION_PATH,
-                owner: "root:root",
-                permissions: "0600",
-                encoding: "b64",
-                content: &content,
-            }],
-            runcmd: [["sh", "-c", &script]],
-        };
-        Ok(format!("#cloud-config\n{}{}", self.title(), yaml(&document)?).into())
+    /// The variables of the proxy, in both spellings; empty without one.
+    fn proxy_variables(&self) -> Vec<(String, String)> {
+        let Some(proxy) = &self.settings.proxy else { return Vec::new() };
+        if proxy.http.is_none() && proxy.https.is_none() {
+            return Vec::new();
+        }
+        let mut without = proxy.no_proxy.clone();
+        if !without.contains(&self.endpoint.host) {
+            without.push(self.endpoint.host.clone());
+        }
+        let without = without.join(",");
+        let named = [
+            ("HTTP_PROXY", proxy.http.as_deref()),
+            ("HTTPS_PROXY", proxy.https.as_deref()),
+            ("NO_PROXY", Some(without.as_str())),
+        ];
+        let set = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        set.flat_map(|(name, value)| {
+            [(name.to_owned(), value.to_owned()), (name.to_ascii_lowercase(), value.to_owned())]
+        })
+        .collect()
+    }
+
+    fn configuration_file(&self) -> Result<File, Problem> {
+        Ok(File::of_root(CONFIGURATION_PATH, "0600", self.join_configuration()?.expose_secret()))
     }
 }
 
