@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tfplugin::{Diagnostic, Diagnostics};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use crate::kamaji::metadata::MetadataRules;
 use crate::management_cluster::{ApiError, Kind, ManagementCluster, ObjectRef, Operation};
@@ -24,6 +25,8 @@ struct State {
     /// UID of the management cluster, asked once; [`None`] inside if it may not be seen.
     uid: Arc<OnceCell<Option<String>>>,
     said: BTreeSet<&'static str>,
+    /// The objects that plans of this run delete.
+    going: watch::Sender<BTreeSet<ObjectRef>>,
 }
 
 /// What the provider block says beside the cluster.
@@ -161,6 +164,22 @@ impl Configured {
         if state.said.insert(what) { diagnostic.into() } else { Diagnostics::new() }
     }
 
+    /// A plan of this run deletes an object.
+    pub fn will_go(&self, object: ObjectRef) {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        state.going.send_if_modified(|going| going.insert(object));
+    }
+
+    /// Which of these objects no plan of this run deletes. Waits a moment for plans that are being made at the same time.
+    pub async fn staying(&self, objects: &[ObjectRef]) -> Vec<ObjectRef> {
+        const MOMENT: Duration = Duration::from_secs(3);
+        let mut going = self.0.read().unwrap_or_else(PoisonError::into_inner).going.subscribe();
+        let all = going.wait_for(|going| objects.iter().all(|object| going.contains(object)));
+        let _ = tokio::time::timeout(MOMENT, all).await;
+        let going = going.borrow();
+        objects.iter().filter(|object| !going.contains(object)).cloned().collect()
+    }
+
     /// A nonce for the create of an object: not to be guessed, and another one each time.
     pub fn nonce(&self, object: &ObjectRef) -> String {
         let random = std::array::from_fn::<u64, 2, _>(|_| fastrand::u64(..));
@@ -171,6 +190,17 @@ impl Configured {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_deleted_in_the_same_plan_does_not_stay() {
+        let configured = Arc::new(Configured::default());
+        let object = |name: &str| ObjectRef::namespaced(Kind::TenantControlPlane, "t", name);
+        configured.will_go(object("a"));
+        assert_eq!(configured.staying(&[object("a"), object("b")]).await, [object("b")]);
+        let later = Arc::clone(&configured);
+        tokio::spawn(async move { later.will_go(ObjectRef::namespaced(Kind::TenantControlPlane, "t", "b")) });
+        assert_eq!(configured.staying(&[object("a"), object("b")]).await, []);
+    }
 
     #[test]
     fn what_was_said_is_said_once_a_configuration() {

@@ -4,26 +4,40 @@ mod credentials;
 mod material;
 mod observe;
 mod part;
+mod rollout;
 pub mod schema;
 mod secret;
+mod users;
 mod validate;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 use tfplugin::schema::Schema;
-use tfplugin::{Diagnostic, Diagnostics, Value};
+use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
-use crate::configured::Settings;
+use crate::configured::{Configured, Settings};
 use crate::kamaji::datastore as rules;
 use crate::managed_object::memory::Memory;
-use crate::managed_object::{Applying, Managed, Scene, Settled, Unsettled};
-use crate::management_cluster::Kind;
+use crate::managed_object::{Applying, Loss, Managed, Scene, Settled, Unsettled};
 use crate::management_cluster::watch::{EndReason, wait_until};
+use crate::management_cluster::{Kind, ObjectRef};
 
 pub use secret::CREDENTIALS;
 
 /// The kind behind `kamaji_datastore`.
-pub struct DataStore;
+#[derive(Default)]
+pub struct DataStore {
+    shared: Arc<Configured>,
+}
+
+impl DataStore {
+    /// The kind in a provider.
+    pub fn new(shared: Arc<Configured>) -> Self {
+        Self { shared }
+    }
+}
 
 #[async_trait]
 impl Managed for DataStore {
@@ -71,10 +85,44 @@ impl Managed for DataStore {
         scene: &Scene,
         applying: &Applying<'_>,
         _live: &Json,
-        _resumed: bool,
+        resumed: bool,
     ) -> Result<Diagnostics, Diagnostic> {
+        let Applying { prior, planned, .. } = *applying;
         credentials::remove_unused(scene, applying).await?;
+        if (resumed || credentials::access_changes(prior, planned)) && rollout::is_wanted(planned) {
+            let material = secret::gather(scene, applying).await.material;
+            rollout::wait(scene, planned.str_at("driver").unwrap_or_default(), &material).await?;
+        }
         Ok(Diagnostics::new())
+    }
+
+    /// A datastore with users stays; those that the same plan deletes do not count.
+    async fn loss(&self, scene: Option<&Scene>, object: &Value, _nodes_may_go: bool) -> Loss {
+        let name = object.str_at("name").unwrap_or_default();
+        let remembered = || {
+            let ids = object.get("used_by").as_list().unwrap_or_default();
+            users::named(ids.iter().filter_map(Value::as_str))
+        };
+        let mut warnings = Diagnostics::new();
+        let users = match scene {
+            None => remembered(),
+            Some(scene) => users::users(scene).await.unwrap_or_else(|error| {
+                let detail = format!(
+                    "{error}. Only the control planes are known that used the datastore at the last refresh, and none that has \
+                     it as an override."
+                );
+                warnings.push(Diagnostic::warning("Users of the datastore not known", detail).at(Path::of("name")));
+                remembered()
+            }),
+        };
+        let tenants: Vec<ObjectRef> = users.iter().map(|user| user.tenant.clone()).collect();
+        let staying = if tenants.is_empty() { tenants } else { self.shared.staying(&tenants).await };
+        let users: Vec<_> = users.into_iter().filter(|user| staying.contains(&user.tenant)).collect();
+        Loss {
+            what: "Kamaji's access to the data in it; the database itself is not touched".to_owned(),
+            refusal: users::refusal(&ObjectRef::cluster(Kind::DataStore, name), &users),
+            warnings,
+        }
     }
 
     async fn observe(&self, scene: &Scene, live: &Json, state: &mut Value, _memory: &mut Memory) -> Diagnostics {
@@ -155,3 +203,6 @@ fn not_ready(scene: &Scene, last: &Json) -> Diagnostic {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests;

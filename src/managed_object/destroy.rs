@@ -37,6 +37,9 @@ impl<M: Managed> ManagedResource<M> {
     pub(super) async fn plan_delete(&self, cx: &Context, prior: &Value, mut memory: Memory, plan: &mut Plan) {
         let object = self.object(prior);
         let worked = memory.was_ready || self.managed.is_protected(prior);
+        if !is_orphaned(prior) {
+            self.shared.will_go(object.clone());
+        }
         if is_orphaned(prior) {
             plan.say(
                 Diagnostic::warning(

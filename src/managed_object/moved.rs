@@ -180,7 +180,7 @@ mod tests {
     ) {
         let state = json!({"api_version": "kamaji.clastix.io/v1alpha1", "kind": "DataStore", "name": "d", "namespace": null,
             "uid": "u-1", "server_side_apply": server_side, "yaml_body": "…"});
-        let store = ManagedResource::new(DataStore, Arc::new(Configured::default()));
+        let store = ManagedResource::new(DataStore::default(), Arc::new(Configured::default()));
         let taken = store.take_from(&request(provider, "kubectl_manifest", state));
         assert_eq!((taken.state.str_at("name"), taken.state.str_at("uid")), (Some("d"), Some("u-1")));
         assert_eq!(taken.private.read::<Memory>().moved_from, managers);

@@ -23,7 +23,12 @@ const STORE: &str = "/apis/kamaji.clastix.io/v1alpha1/datastores/d";
 const CRD: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/datastores.kamaji.clastix.io";
 
 fn resource(api: &Scripted) -> ManagedResource<DataStore> {
-    ManagedResource::new(DataStore, Arc::new(Configured::of(api.cluster())))
+    ManagedResource::new(DataStore::default(), Arc::new(Configured::of(api.cluster())))
+}
+
+/// No control plane uses the datastore.
+fn unused() -> Step {
+    on(Method::GET, "/apis/kamaji.clastix.io/v1alpha1/tenantcontrolplanes").answers(200, &list_of("5", &[]))
 }
 
 /// Kamaji without `status.ready`.
@@ -39,7 +44,7 @@ fn live(labels: &Json, annotations: &Json) -> Json {
 }
 
 fn config(team: &str) -> Value {
-    let mut config = DataStore.schema().null_object();
+    let mut config = DataStore::default().schema().null_object();
     config.set("name", "d".into());
     config.set("driver", "NATS".into());
     config.set("endpoints", Value::strings(["n:4222"]));
@@ -248,6 +253,7 @@ async fn a_delete_means_one_uid_and_waits_for_its_end() {
     let mut going = live(&json!({}), &json!({}));
     going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let api = Scripted::new([
+        unused(),
         on(Method::DELETE, STORE).answers(200, &going),
         on(Method::GET, STORES).answers(200, &list_of("8", &[going.clone()])),
         on(Method::GET, STORES).streams(&[event("DELETED", &going)]),
@@ -257,7 +263,7 @@ async fn a_delete_means_one_uid_and_waits_for_its_end() {
     let request = DeleteRequest { prior, private: Private::default() };
     let diagnostics = resource(&api).delete(&Context::default(), request).await;
     assert_eq!(diagnostics, Diagnostics::new());
-    assert_eq!(api.asked()[0].body["preconditions"]["uid"], "uid-1");
+    assert_eq!(api.asked()[1].body["preconditions"]["uid"], "uid-1");
     api.finish();
 }
 
@@ -265,6 +271,7 @@ async fn a_delete_means_one_uid_and_waits_for_its_end() {
 async fn an_interrupted_delete_keeps_the_object_in_the_state() {
     let going = live(&json!({}), &json!({}));
     let api = Scripted::new([
+        unused(),
         on(Method::DELETE, STORE).answers(200, &going),
         on(Method::GET, STORES).answers(200, &list_of("8", &[going])),
         on(Method::GET, STORES).streams(&[]).always(),

@@ -47,7 +47,7 @@ impl KamajiProvider {
     pub fn new() -> Self {
         let shared = Arc::new(Configured::default());
         let resources: Vec<Box<dyn Resource>> = vec![
-            Box::new(ManagedResource::new(DataStore, Arc::clone(&shared))),
+            Box::new(ManagedResource::new(DataStore::new(Arc::clone(&shared)), Arc::clone(&shared))),
             Box::new(ManagedResource::new(TenantControlPlane::default(), Arc::clone(&shared))),
             Box::new(WorkerJoin::new(Arc::clone(&shared))),
         ];

@@ -51,7 +51,7 @@ async fn plans_nothing<M: Managed>(managed: M) {
 #[tokio::test]
 async fn the_first_states_are_planned_as_they_are() {
     plans_nothing(TenantControlPlane::default()).await;
-    plans_nothing(DataStore).await;
+    plans_nothing(DataStore::default()).await;
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn nothing_of_the_first_states_is_lost() {
         assert_eq!((memory.nonce, memory.was_ready), (recorded["nonce"].as_str().unwrap_or_default().to_owned(), true));
     }
     kept(TenantControlPlane::default());
-    kept(DataStore);
+    kept(DataStore::default());
 }
 
 fn contains(now: &Json, before: &Json) -> bool {
@@ -82,7 +82,7 @@ fn contains(now: &Json, before: &Json) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_refresh_of_a_first_state_shows_no_drift_and_remembers_the_cluster() {
-    let (_, state, private) = upgraded(DataStore);
+    let (_, state, private) = upgraded(DataStore::default());
     let (attributes, memory) = recorded("kamaji_datastore");
     let mut live = memory["applied"].clone();
     live["apiVersion"] = json!("kamaji.clastix.io/v1alpha1");
@@ -94,11 +94,11 @@ async fn the_first_refresh_of_a_first_state_shows_no_drift_and_remembers_the_clu
     let unseen = failure(403, "Forbidden", "secrets is forbidden", &json!({}));
     let api = Scripted::new([on(Method::GET, path).answers(200, &live), on(Method::GET, secret).answers(403, &unseen)]);
     let shared = Configured::with(api.cluster(), Some("cluster-1"), crate::configured::Settings::default());
-    let resource = ManagedResource::new(DataStore, Arc::new(shared));
+    let resource = ManagedResource::new(DataStore::default(), Arc::new(shared));
     let request = ReadRequest { state: state.clone(), private };
     let response = resource.read(&Context::default(), request).await;
     assert_eq!(response.diagnostics, Diagnostics::new());
-    assert_eq!(changes(&DataStore.schema().attributes, &state, &response.state), []);
+    assert_eq!(changes(&DataStore::default().schema().attributes, &state, &response.state), []);
     assert_eq!(response.private.read::<Memory>().cluster, "cluster-1");
     api.finish();
 }

@@ -9,7 +9,10 @@ use crate::configured::Settings;
 use crate::kamaji::metadata::{Ignored, KeyRules, MetadataRules};
 
 fn fenced(api: &Scripted, uid: &str) -> ManagedResource<DataStore> {
-    ManagedResource::new(DataStore, Arc::new(Configured::with(api.cluster(), Some(uid), Settings::default())))
+    ManagedResource::new(
+        DataStore::default(),
+        Arc::new(Configured::with(api.cluster(), Some(uid), Settings::default())),
+    )
 }
 
 /// With these default labels and ignored labels.
@@ -20,7 +23,7 @@ fn ruled(api: &Scripted, defaults: &[(&str, &str)], ignored: &[&str]) -> Managed
     };
     let metadata = MetadataRules { labels, annotations: KeyRules::default() };
     let settings = Settings { metadata, ..Settings::default() };
-    ManagedResource::new(DataStore, Arc::new(Configured::with(api.cluster(), None, settings)))
+    ManagedResource::new(DataStore::default(), Arc::new(Configured::with(api.cluster(), None, settings)))
 }
 
 fn of_cluster(team: &str, uid: &str) -> Private {
@@ -144,7 +147,7 @@ async fn the_cluster_is_remembered_and_asked_once() {
     ]);
     let shared = Configured::default();
     shared.replace(crate::configured::Cluster::Ready(api.cluster()), Settings::default());
-    let resource = ManagedResource::new(DataStore, Arc::new(shared));
+    let resource = ManagedResource::new(DataStore::default(), Arc::new(shared));
     for _ in 0..2 {
         let request = ReadRequest { state: stored("a"), private: memory("a") };
         let response = resource.read(&Context::default(), request).await;

@@ -1,0 +1,132 @@
+//! After a change of credentials or endpoints: Kamaji rolls out the tenants, and the apply waits for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tfplugin::{Diagnostic, Path};
+use tokio::time::Instant;
+
+use super::material::Material;
+use super::part::Part;
+use super::users::{User, users};
+use crate::kamaji::readiness::{Level, Verdict, Wanted, judge};
+use crate::kamaji::tenant_control_plane::View;
+use crate::managed_object::Scene;
+use crate::management_cluster::{Kind, ObjectRef, json_of};
+
+/// How often the tenants are looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long all of them have to stay as they are: Kamaji takes a moment to begin.
+const STEADY: Duration = Duration::from_secs(5);
+
+/// Waits until every tenant on the datastore runs with what it says now.
+///
+/// # Errors
+/// The deadline, or an interrupt; the text names the tenants that are missing and why.
+pub(super) async fn wait(scene: &Scene, driver: &str, material: &Material) -> Result<(), Diagnostic> {
+    let mut last = BTreeMap::new();
+    let mut since: Option<Instant> = None;
+    loop {
+        let found = users(scene).await;
+        let all = match found {
+            Ok(all) => all,
+            Err(error) => {
+                return Err(error
+                    .to_diagnostic("find the tenants that use the datastore")
+                    .at(Path::of("wait_for_tenants")));
+            }
+        };
+        let mut generations = BTreeMap::new();
+        let mut missing = Vec::new();
+        for user in all.iter().filter(|user| user.has_data()) {
+            match look(scene, user, driver, material).await {
+                Ok(generation) => {
+                    generations.insert(user.tenant.clone(), generation);
+                }
+                Err(why) => missing.push(format!("{}: {why}", user.tenant.id())),
+            }
+        }
+        if missing.is_empty() && generations.is_empty() {
+            return Ok(());
+        }
+        let steady = missing.is_empty() && generations == last;
+        since = if steady { since.or_else(|| Some(Instant::now())) } else { None };
+        if since.is_some_and(|since| since.elapsed() >= STEADY) {
+            return Ok(());
+        }
+        tracing::info!(object = %scene.object, waiting_for = missing.len(), "waiting for the tenants");
+        last = generations;
+        if scene.operation.remaining() <= LOOK_AGAIN * 2 {
+            return Err(late(scene, &missing));
+        }
+        if !scene.operation.pause(LOOK_AGAIN).await {
+            return Err(Diagnostic::error(
+                "Interrupted while waiting for the tenants",
+                format!(
+                    "{} is changed; its tenants may not have rolled out yet. Apply again to go on waiting.",
+                    scene.object
+                ),
+            )
+            .at(Path::of("wait_for_tenants")));
+        }
+    }
+}
+
+/// The generation of the Deployment of a tenant that runs with the credentials, or what is missing.
+async fn look(scene: &Scene, user: &User, driver: &str, material: &Material) -> Result<i64, String> {
+    let namespace = user.tenant.namespace.as_deref().unwrap_or_default();
+    let unreadable = |what: &str, error: &dyn std::fmt::Display| format!("its {what} cannot be read: {error}");
+    let live = scene.cluster.get(&scene.operation, &user.tenant).await;
+    let live = live.map_err(|error| unreadable("object", &error))?.as_ref().map(json_of).unwrap_or_default();
+    let object = ObjectRef::namespaced(Kind::Deployment, namespace, user.tenant.name.clone());
+    let deployment = scene.cluster.get(&scene.operation, &object).await;
+    let deployment = deployment.map_err(|error| unreadable("Deployment", &error))?.as_ref().map(json_of);
+    let wanted = Wanted { level: Level::Ready, ..Wanted::default() };
+    match judge(&live, deployment.as_ref(), wanted) {
+        Verdict::Ready => {}
+        Verdict::NotYet(why) | Verdict::Never(why) => return Err(why),
+    }
+    copied(scene, &View::new(&live), driver, material).await?;
+    Ok(deployment.as_ref().map_or(0, |deployment| deployment["metadata"]["generation"].as_i64().unwrap_or_default()))
+}
+
+/// What Kamaji copies from the datastore into the tenant's own Secrets.
+async fn copied(scene: &Scene, view: &View<'_>, driver: &str, material: &Material) -> Result<(), String> {
+    let mut expected: Vec<(&str, &str, Part)> = vec![("certificate", "ca.crt", Part::CaCertificate)];
+    if driver != "etcd" {
+        expected.push(("certificate", "server.crt", Part::ClientCertificate));
+    }
+    if driver == "NATS" {
+        expected.extend([("config", "DB_USER", Part::Username), ("config", "DB_PASSWORD", Part::Password)]);
+    }
+    for (secret, key, part) in expected {
+        let Some(wanted) = material.get(part) else { continue };
+        let Some(name) = view.text(&format!("/status/storage/{secret}/secretName")) else { continue };
+        let Ok(Some(found)) = scene.cluster.secret(&scene.operation, view.namespace(), name).await else { continue };
+        let same = found.get(key).is_some_and(|found| found.trim_ascii() == wanted.trim_ascii());
+        if !same {
+            return Err(format!("Kamaji has not copied `{}` into its Secret {name} yet", part.path()));
+        }
+    }
+    Ok(())
+}
+
+fn late(scene: &Scene, missing: &[String]) -> Diagnostic {
+    let names =
+        if missing.is_empty() { "They kept changing.".to_owned() } else { format!("  - {}", missing.join("\n  - ")) };
+    Diagnostic::error(
+        "Tenants have not rolled out in time",
+        format!(
+            "{} is changed, but not all of its tenants run with it:\n\n{names}\n\nApply again to go on waiting, give it more time \
+             with `timeouts.update`, or set `wait_for_tenants = false`.",
+            scene.object
+        ),
+    )
+    .at(Path::of("wait_for_tenants"))
+}
+
+/// True if a configuration wants to wait.
+pub(super) fn is_wanted(planned: &tfplugin::Value) -> bool {
+    planned.get("wait_for_tenants").as_bool().unwrap_or(true)
+}
