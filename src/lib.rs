@@ -1,9 +1,12 @@
 //! The Terraform provider for Kamaji.
 
 pub mod configured;
+pub mod database;
 pub mod datastore;
+pub mod datastores;
 pub mod kamaji;
 pub mod kubeconfig;
+pub mod kubeconfig_generator;
 pub mod kubernetes_types;
 pub mod managed_object;
 pub mod management_cluster;

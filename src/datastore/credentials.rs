@@ -58,6 +58,9 @@ pub(super) async fn prepare(scene: &Scene, applying: &Applying<'_>) -> Result<Di
             said.push(finding.to_diagnostic(source, Severity::Error));
         }
     }
+    if !said.has_errors() {
+        said.extend(super::connection::check(applying.planned, &gathered.material, gathered.unseen).await);
+    }
     if said.has_errors() {
         return Err(said);
     }

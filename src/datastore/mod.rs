@@ -1,5 +1,6 @@
 //! `kamaji_datastore`.
 
+mod connection;
 mod credentials;
 mod material;
 mod observe;
@@ -24,6 +25,7 @@ use crate::managed_object::{Applying, Loss, Managed, Scene, Settled, Unsettled};
 use crate::management_cluster::watch::{EndReason, wait_until};
 use crate::management_cluster::{Kind, ObjectRef};
 
+pub use observe::show;
 pub use secret::CREDENTIALS;
 
 /// The kind behind `kamaji_datastore`.
@@ -168,8 +170,9 @@ impl Managed for DataStore {
     }
 
     /// The Secret that the provider keeps goes last: until then Kamaji needs it to let go of the datastore.
-    async fn leave_nothing(&self, scene: &Scene, prior: &Value) -> Result<(), Diagnostic> {
-        secret::remove(scene, prior).await
+    async fn leave_nothing(&self, scene: &Scene, prior: &Value) -> Result<Diagnostics, Diagnostic> {
+        secret::remove(scene, prior).await?;
+        Ok(Diagnostics::new())
     }
 
     async fn explain_stuck_delete(&self, _scene: &Scene, last: &Json) -> String {

@@ -10,11 +10,16 @@ use crate::kamaji::datastore as rules;
 use crate::managed_object::Scene;
 use crate::managed_object::mapping::at;
 
-pub(super) async fn observe(scene: &Scene, live: &Json, state: &mut Value) -> Diagnostics {
+/// Fills the computed attributes that a DataStore itself shows, without a request.
+pub fn show(live: &Json, state: &mut Value) {
     state.set("id", live["metadata"]["name"].as_str().into());
     state.set("uid", live["metadata"]["uid"].as_str().into());
     state.set("ready", live["status"]["ready"].as_bool().map_or(Value::Null, Value::Bool));
     state.set("used_by", Value::strings(rules::users(live)));
+}
+
+pub(super) async fn observe(scene: &Scene, live: &Json, state: &mut Value) -> Diagnostics {
+    show(live, state);
     let mut said = Diagnostics::new();
     if let Some(why) = rules::refusal(live) {
         let detail = format!(

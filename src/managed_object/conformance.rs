@@ -36,6 +36,12 @@ fn the_table_of_datastores_has_every_field_of_every_release() {
     compare_with_releases("datastore", None, &datastore::schema::SCHEMA, 26);
 }
 
+#[test]
+fn the_table_of_kubeconfig_generators_has_every_field_of_every_release() {
+    let schema = &crate::kubeconfig_generator::schema::SCHEMA;
+    compare_with_releases("kubeconfiggenerator", Some("edge-25.9.5"), schema, 13);
+}
+
 /// Says something that is seen although the test passes.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");

@@ -18,7 +18,7 @@ impl<M: Managed> ManagedResource<M> {
             return Diagnostics::new();
         }
         let worked = memory.was_ready || self.managed.is_protected(&prior);
-        if worked && Self::deletion_protection(&prior) && !memory.may_delete {
+        if worked && self.deletion_protection(&prior) && !memory.may_delete {
             return Diagnostic::error(
                 "Protected against deletion",
                 format!(
@@ -55,8 +55,9 @@ impl<M: Managed> ManagedResource<M> {
             },
         };
         let Some(uid) = uid else { return Diagnostics::new() };
-        if let Err(diagnostic) = self.remove(&scene, &uid, &prior).await {
-            said.push(diagnostic);
+        match self.remove(&scene, &uid, &prior).await {
+            Ok(stays) => said.extend(stays),
+            Err(diagnostic) => said.push(diagnostic),
         }
         said
     }
@@ -81,7 +82,7 @@ impl<M: Managed> ManagedResource<M> {
         }
     }
 
-    async fn remove(&self, scene: &Scene, uid: &str, prior: &Value) -> Result<(), Diagnostic> {
+    async fn remove(&self, scene: &Scene, uid: &str, prior: &Value) -> Result<Diagnostics, Diagnostic> {
         let doing = format!("delete {}", scene.object);
         let deleted = scene.cluster.delete(&scene.operation, &scene.object, uid, Propagation::Background).await;
         let another = match deleted.map_err(|error| error.to_diagnostic(&doing))? {
@@ -102,7 +103,7 @@ impl<M: Managed> ManagedResource<M> {
         };
         // Somebody made an object of the same name: what is there belongs to that one.
         if another {
-            return Ok(());
+            return Ok(Diagnostics::new());
         }
         self.managed.leave_nothing(scene, prior).await
     }

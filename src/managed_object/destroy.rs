@@ -52,7 +52,7 @@ impl<M: Managed> ManagedResource<M> {
                 )
                 .at(Path::of(ON_DESTROY)),
             );
-        } else if worked && Self::deletion_protection(prior) {
+        } else if worked && self.deletion_protection(prior) {
             plan.say(protected(
                 &format!("delete {object}"),
                 "Set `deletion_protection = false`, apply, and destroy again.",

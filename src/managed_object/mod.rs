@@ -150,9 +150,9 @@ pub trait Managed: Send + Sync + 'static {
     /// True if the kind's settled objects are protected against deletion; false for one that never worked.
     fn is_protected(&self, state: &Value) -> bool;
 
-    /// Waits until what belonged to a deleted object is gone too. `prior` is its state.
-    async fn leave_nothing(&self, _scene: &Scene, _prior: &Value) -> Result<(), Diagnostic> {
-        Ok(())
+    /// Waits until what belonged to a deleted object is gone too. `prior` is its state. Says what stays.
+    async fn leave_nothing(&self, _scene: &Scene, _prior: &Value) -> Result<Diagnostics, Diagnostic> {
+        Ok(Diagnostics::new())
     }
 
     /// Why a deleted object does not go away.
@@ -285,9 +285,10 @@ impl<M: Managed> ManagedResource<M> {
             || changes(&schema.attributes, prior, planned).iter().any(in_api)
     }
 
-    /// True unless the configuration says otherwise.
-    fn deletion_protection(value: &Value) -> bool {
-        value.get("deletion_protection").as_bool().unwrap_or(true)
+    /// True unless the configuration says otherwise; a kind without the attribute is not protected.
+    fn deletion_protection(&self, value: &Value) -> bool {
+        let protects = self.managed.schema().attribute("deletion_protection").is_some();
+        protects && value.get("deletion_protection").as_bool().unwrap_or(true)
     }
 }
 

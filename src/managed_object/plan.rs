@@ -27,14 +27,14 @@ impl<M: Managed> ManagedResource<M> {
             return plan;
         }
         let replacing = request.prior.is_null() && !request.private.is_empty();
-        if replacing && memory.was_ready && (Self::deletion_protection(&request.config) || memory.protected_in_state) {
+        if replacing && memory.was_ready && (self.deletion_protection(&request.config) || memory.protected_in_state) {
             let object = self.object(&request.config);
             let way_out = "Set `deletion_protection = false` and apply that first; then the replacement is allowed.";
             plan.say(protected(&format!("replace {object}"), way_out));
         }
         // An object that create_before_destroy deposes is judged by its state alone, and can no longer be changed.
-        memory.protected_in_state = !request.prior.is_null() && Self::deletion_protection(&request.prior);
-        memory.may_delete = !Self::deletion_protection(&request.config);
+        memory.protected_in_state = !request.prior.is_null() && self.deletion_protection(&request.prior);
+        memory.may_delete = !self.deletion_protection(&request.config);
         self.managed.review(&request.prior, &request.config, &mut plan);
         self.plan_replace(cx, &request, &mut memory, &mut plan).await;
         let rules = self.rules(&request.config);

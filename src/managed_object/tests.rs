@@ -50,6 +50,7 @@ fn config(team: &str) -> Value {
     config.set("endpoints", Value::strings(["n:4222"]));
     config.set("labels", Value::object([("team", Value::from(team))]));
     config.set("timeouts.create", "30s".into());
+    config.set("check_connection", "off".into());
     config
 }
 

@@ -17,7 +17,9 @@ use tfplugin::{Diagnostics, Value};
 
 use crate::configured::Configured;
 use crate::datastore::DataStore;
+use crate::datastores::DataStores;
 use crate::kubeconfig::Kubeconfig;
+use crate::kubeconfig_generator::KubeconfigGenerator;
 use crate::managed_object::ManagedResource;
 use crate::managed_object::data_source::ManagedDataSource;
 use crate::tenant_control_plane::TenantControlPlane;
@@ -34,6 +36,10 @@ const TENANT_CONTROL_PLANE: &str = "A tenant control plane that exists, whoever 
      force.\n\nAll attributes are those of the resource `kamaji_tenant_control_plane`. An object that does not exist is an \
      error. No secret is read into the state.";
 
+/// What the data source of a datastore is for.
+const DATA_STORE: &str = "A datastore that exists, whoever made it.\n\nAll attributes are those of the resource \
+     `kamaji_datastore`. An object that does not exist is an error. No secret is read into the state.";
+
 /// The provider.
 pub struct KamajiProvider {
     shared: Arc<Configured>,
@@ -48,11 +54,14 @@ impl KamajiProvider {
         let shared = Arc::new(Configured::default());
         let resources: Vec<Box<dyn Resource>> = vec![
             Box::new(ManagedResource::new(DataStore::new(Arc::clone(&shared)), Arc::clone(&shared))),
+            Box::new(ManagedResource::new(KubeconfigGenerator, Arc::clone(&shared))),
             Box::new(ManagedResource::new(TenantControlPlane::default(), Arc::clone(&shared))),
             Box::new(WorkerJoin::new(Arc::clone(&shared))),
         ];
         let data_sources: Vec<Box<dyn DataSource>> = vec![
             Box::new(ManagedDataSource::new(TenantControlPlane::default(), TENANT_CONTROL_PLANE, Arc::clone(&shared))),
+            Box::new(ManagedDataSource::new(DataStore::new(Arc::clone(&shared)), DATA_STORE, Arc::clone(&shared))),
+            Box::new(DataStores::new(Arc::clone(&shared))),
             Box::new(TenantControlPlanes::new(Arc::clone(&shared))),
             Box::new(TenantsReady::new(Arc::clone(&shared))),
             Box::new(Versions::new(Arc::clone(&shared))),

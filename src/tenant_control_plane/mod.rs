@@ -130,8 +130,9 @@ impl Managed for TenantControlPlane {
         state.get("installed_version").is_set()
     }
 
-    async fn leave_nothing(&self, scene: &Scene, _prior: &Value) -> Result<(), Diagnostic> {
-        remove::leave_nothing(scene).await
+    async fn leave_nothing(&self, scene: &Scene, _prior: &Value) -> Result<Diagnostics, Diagnostic> {
+        remove::leave_nothing(scene).await?;
+        Ok(Diagnostics::new())
     }
 
     async fn explain_stuck_delete(&self, scene: &Scene, last: &Json) -> String {

@@ -52,7 +52,7 @@ impl TenantControlPlanes {
                 .await
                 .map(|lists| lists.into_iter().flatten().collect()),
         };
-        let mut found = listed.map_err(|error| refused(&error))?;
+        let mut found = listed.map_err(|error| refused(&error, "list the tenant control planes"))?;
         found.retain(|summary| is_wanted(config, summary));
         found.sort_by_cached_key(|summary| {
             let text = |name| summary.str_at(name).unwrap_or_default().to_owned();
@@ -71,9 +71,9 @@ pub fn namespaces(config: &Value) -> Option<Vec<String>> {
     Some(namespaces)
 }
 
-/// The diagnostic for a list that failed.
-pub fn refused(error: &ApiError) -> Diagnostic {
-    let diagnostic = error.to_diagnostic("list the tenant control planes");
+/// The diagnostic for a list that failed. `doing` completes "Failed to …".
+pub fn refused(error: &ApiError, doing: &str) -> Diagnostic {
+    let diagnostic = error.to_diagnostic(doing);
     match error {
         // The selector is the only part of the request that the user words.
         ApiError::Other { status: 400, message } => Diagnostic::error(

@@ -266,7 +266,7 @@ impl Fleet {
         let level = Level::WORDS.get(self.level as usize).copied().unwrap_or("ready");
         match reason {
             EndReason::Stopped => interrupted(&judge.missing, judge.total),
-            EndReason::Failed(error) => refused(&error),
+            EndReason::Failed(error) => refused(&error, "list the tenant control planes"),
             EndReason::Timeout(trouble) => {
                 let trouble =
                     trouble.map(|error| format!("\n\nThe API server had trouble: {error}.")).unwrap_or_default();

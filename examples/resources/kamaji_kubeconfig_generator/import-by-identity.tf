@@ -1,0 +1,4 @@
+import {
+  to       = kamaji_kubeconfig_generator.example
+  identity = { name = "operators" }
+}

@@ -1,0 +1,2 @@
+# the name
+terraform import kamaji_kubeconfig_generator.example 'operators'
