@@ -23,7 +23,7 @@ use crate::kamaji::datastore as rules;
 use crate::managed_object::memory::Memory;
 use crate::managed_object::{Applying, Loss, Managed, Scene, Settled, Unsettled};
 use crate::management_cluster::watch::{EndReason, wait_until};
-use crate::management_cluster::{Kind, ObjectRef};
+use crate::management_cluster::{ApiError, Kind, ObjectRef};
 
 pub use observe::show;
 pub use secret::CREDENTIALS;
@@ -74,6 +74,12 @@ impl Managed for DataStore {
 
     async fn before_write(&self, scene: &Scene, applying: &Applying<'_>) -> Result<Diagnostics, Diagnostics> {
         credentials::prepare(scene, applying).await
+    }
+
+    /// Kamaji v1.0.0 looks for the Secrets at admission, also for the one that the provider makes.
+    fn will_make(&self, planned: &Value, refusal: &ApiError) -> bool {
+        let kept = part::kept(planned).next().is_some();
+        kept && matches!(refusal, ApiError::WebhookDenied { message, .. } if message.contains(&part::kept_in(planned).id()))
     }
 
     async fn after_failed_create(&self, scene: &Scene, planned: &Value) {

@@ -137,7 +137,10 @@ fn configured() -> [Attribute; 4] {
                     vec![content(Part::ClientCertificate).required(), content(Part::ClientPrivateKey).required()],
                 )
                 .json("clientCertificate")
-                .doc("Client certificate of the database administrator. Needed for etcd, where it must be that of `root`."),
+                .doc(
+                    "Client certificate of the database administrator. Needed for etcd, where it must be that of `root`. Kamaji \
+                     v1.0.0 takes no `tls_config` without it, whatever the driver: its webhook fails.",
+                ),
             ],
         )
         .json("spec.tlsConfig")

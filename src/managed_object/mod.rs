@@ -40,7 +40,7 @@ use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::configured::{Configured, Settings};
-use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation};
+use crate::management_cluster::{ApiError, Kind, ManagementCluster, ObjectRef, Operation};
 use memory::Memory;
 use metadata::{ObjectRules, defaults_change};
 
@@ -116,6 +116,11 @@ pub trait Managed: Send + Sync + 'static {
     /// to. An error ends the apply with nothing written.
     async fn before_write(&self, _scene: &Scene, _applying: &Applying<'_>) -> Result<Diagnostics, Diagnostics> {
         Ok(Diagnostics::new())
+    }
+
+    /// True if a dry-run was refused for want of something that [`Managed::before_write`] will make.
+    fn will_make(&self, _planned: &Value, _refusal: &ApiError) -> bool {
+        false
     }
 
     /// Undoes [`Managed::before_write`] after a create that certainly failed.

@@ -133,6 +133,8 @@ impl<M: Managed> ManagedResource<M> {
             Err(failed)
                 if Self::makes_namespace(planned)
                     && matches!(failed.error, Some(ApiError::NamespaceMissing { .. })) => {}
+            // So is what only this object needs.
+            Err(failed) if failed.error.as_ref().is_some_and(|error| self.managed.will_make(planned, error)) => {}
             Err(failed) => said.extend(self.soften(failed.error, failed.diagnostics)),
         }
         said

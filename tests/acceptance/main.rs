@@ -13,6 +13,7 @@
 mod api_down;
 mod bad_input;
 mod changes;
+mod datastores;
 mod denials;
 mod drift;
 mod examples;

@@ -32,6 +32,8 @@ const usageText = `usage: cluster COMMAND
   api-server build    build the API server of the newest Kubernetes into the cache (once; minutes)
   api-server run DIR  run it on loopback, without nodes and Kamaji, until standard input ends;
                       prints the path of its kubeconfig
+  databases           build kine and a NATS server into the cache (once; two minutes), give the cluster
+                      the image of kine, and print the directory of the programs
   tofu [--force]      print the path of terraform or tofu; builds OpenTofu if neither is there
 `
 
@@ -83,6 +85,8 @@ func command(name string, args []string) error {
 		return workerCommand(s, args)
 	case "api-server":
 		return apiServerCommand(s, args)
+	case "databases":
+		return databases(s)
 	case "tofu":
 		return tofu(s, args)
 	case "machine-init": // internal: the first process of a machine

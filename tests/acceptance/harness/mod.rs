@@ -3,6 +3,7 @@
 pub mod api_server;
 pub mod cluster;
 pub mod configuration;
+pub mod database;
 pub mod sandbox;
 pub mod terraform;
 
