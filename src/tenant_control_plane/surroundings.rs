@@ -73,7 +73,10 @@ async fn data_stores(scene: &Scene, prior: &Value, planned: &Value) -> Diagnosti
         if let Some(now) = in_use
             && let Some(now) = data_store(scene, now).await
         {
-            found.extend(check_migration(driver(&now), driver(&store)).err().map(|problem| error(at.clone(), problem)));
+            match check_migration(driver(&now), driver(&store)) {
+                Ok(()) => found.push(frozen(in_use.unwrap_or_default(), name).at(at.clone())),
+                Err(problem) => found.push(error(at.clone(), problem)),
+            }
         }
         if let Some(why) = refusal(&store) {
             let detail = format!(
@@ -110,6 +113,18 @@ async fn data_stores(scene: &Scene, prior: &Value, planned: &Value) -> Diagnosti
         }
     }
     found
+}
+
+/// What a migration costs.
+fn frozen(from: &str, to: &str) -> Diagnostic {
+    Diagnostic::warning(
+        "Tenant takes no writes while its data move",
+        format!(
+            "The data move from DataStore {from} to {to}. Until that is done, which takes seconds to minutes, every write in the \
+             tenant is denied outside of kube-system; reads go on. The data in {from} stay there. To go back while it lasts, set \
+             `data_store` to {from:?} again."
+        ),
+    )
 }
 
 /// Node ports that the control plane asks for newly, with their attributes.

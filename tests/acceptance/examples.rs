@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rstest::rstest;
 
+use crate::harness::cluster::cluster;
+use crate::harness::database::Database;
 use crate::harness::{Sandbox, wait_for};
 
 /// A consumer of the same values as the `kubernetes` provider, which is not there without a registry.
@@ -71,9 +73,24 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::ingress("exposure/ingress")]
 #[case::gateway("exposure/gateway")]
 #[case::module("module")]
+#[case::datastore_module("datastore-module")]
+#[case::postgresql("datastores/postgresql")]
+#[case::mysql("datastores/mysql")]
+#[case::nats("datastores/nats")]
 fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
     let name = folder.rsplit(['/', '_']).next().unwrap_or_default();
     let kind = if folder.starts_with("data") { "data-" } else { "" };
+    let password = "example-password";
+    let database = match folder.strip_prefix("datastores/") {
+        Some(_) if !cluster().is_local_for(folder) => return,
+        Some("postgresql") => Database::postgresql(cluster(), password),
+        Some("mysql") => Database::mariadb(cluster(), password),
+        Some(_) => Some(Database::nats(cluster(), password)),
+        None => None,
+    };
+    if folder.starts_with("datastores/") && database.is_none() {
+        return;
+    }
     let mut sandbox = Sandbox::new(&format!("example-{kind}{name}"));
     let mut all = String::new();
     for file in files(&root().join(folder), "tf") {
@@ -116,6 +133,24 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
             return;
         }
         values.push_str(&format!("etcd_endpoint = {:?}\n", sandbox.cluster.fact("KAMAJI_CLUSTER_ETCD_ENDPOINT")));
+    }
+    if let Some(database) = &database {
+        values.push_str(&format!("endpoint = {:?}\n", database.endpoint));
+        sandbox.terraform.set("TF_VAR_password", password);
+        if let Some(tls) = &database.tls {
+            values.push_str(&format!("ca_certificate = {:?}\nclient_certificate = {:?}\n", tls.ca, tls.certificate));
+            sandbox.terraform.set("TF_VAR_client_key", &tls.key);
+        }
+    }
+    if declared("etcd_certificates") {
+        let fact = |fact: &str| sandbox.cluster.fact(&format!("KAMAJI_CLUSTER_ETCD_SECRET_{fact}")).to_owned();
+        let (namespace, name) = (fact("NAMESPACE"), fact("NAME"));
+        let key = |key: &str| {
+            let value = sandbox.cluster.secret(&namespace, &name, key).expect("a key of the Secret");
+            format!("{key:?} = {:?}", String::from_utf8_lossy(&value))
+        };
+        let all = ["ca.crt", "ca.key", "tls.crt", "tls.key"].map(key).join(", ");
+        sandbox.terraform.set("TF_VAR_etcd_certificates", &format!("{{ {all} }}"));
     }
     sandbox.terraform.write("terraform.tfvars", &values);
     sandbox.terraform.set("KUBE_CONFIG_PATH", sandbox.cluster.kubeconfig());
@@ -168,8 +203,8 @@ fn every_folder_of_examples_has_its_case() {
         .lines()
         .filter_map(|line| line.strip_prefix("#[case::")?.split('"').nth(1).map(str::to_owned))
         .collect();
-    let mut folders = BTreeSet::from(["quickstart".to_owned(), "module".to_owned()]);
-    for group in ["exposure", "resources", "data-sources", "ephemeral-resources"] {
+    let mut folders = BTreeSet::from(["quickstart", "module", "datastore-module"].map(str::to_owned));
+    for group in ["exposure", "datastores", "resources", "data-sources", "ephemeral-resources"] {
         for entry in fs::read_dir(root().join(group)).expect("a folder") {
             folders.insert(format!("{group}/{}", entry.expect("an entry").file_name().to_string_lossy()));
         }
