@@ -20,6 +20,7 @@ mod examples;
 mod harness;
 mod import;
 mod interruption;
+mod kubeconfig_generators;
 mod protection;
 mod secrets;
 mod sharing;

@@ -31,6 +31,7 @@ pub struct Database {
 #[derive(Clone)]
 pub struct Certificates {
     pub ca: String,
+    pub ca_key: String,
     pub certificate: String,
     pub key: String,
 }
@@ -49,6 +50,7 @@ impl Certificates {
         let certificate = params.signed_by(&own, &authority).expect("signed");
         Self {
             ca: pem("CERTIFICATE", authority.der()),
+            ca_key: pem("PRIVATE KEY", &authority.key().serialize_der()),
             certificate: pem("CERTIFICATE", certificate.der()),
             key: pem("PRIVATE KEY", &own.serialize_der()),
         }
