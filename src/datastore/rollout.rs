@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tfplugin::{Diagnostic, Path};
-use tokio::time::Instant;
 
 use super::material::Material;
 use super::part::Part;
@@ -17,60 +16,57 @@ use crate::management_cluster::{Kind, ObjectRef, json_of};
 /// How often the tenants are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long all of them have to stay as they are: Kamaji takes a moment to begin.
+/// How long a tenant has to stay as it is: Kamaji takes a moment to begin.
 const STEADY: Duration = Duration::from_secs(5);
 
-/// Waits until every tenant on the datastore runs with what it says now.
+/// Waits until every tenant on the datastore runs with what it says now. The tenants are listed once; then only those are
+/// looked at that are not there yet, and all of them again at the end.
 ///
 /// # Errors
 /// The deadline, or an interrupt; the text names the tenants that are missing and why.
 pub(super) async fn wait(scene: &Scene, driver: &str, material: &Material) -> Result<(), Diagnostic> {
-    let mut last = BTreeMap::new();
-    let mut since: Option<Instant> = None;
-    loop {
-        let found = users(scene).await;
-        let all = match found {
-            Ok(all) => all,
-            Err(error) => {
-                return Err(error
-                    .to_diagnostic("find the tenants that use the datastore")
-                    .at(Path::of("wait_for_tenants")));
-            }
-        };
-        let mut generations = BTreeMap::new();
+    let at = || Path::of("wait_for_tenants");
+    let listed = users(scene).await;
+    let listed = listed.map_err(|error| error.to_diagnostic("find the tenants that use the datastore").at(at()))?;
+    let all: Vec<User> = listed.into_iter().filter(User::has_data).collect();
+    let mut generations = BTreeMap::new();
+    let mut pending: Vec<&User> = all.iter().collect();
+    while !pending.is_empty() {
         let mut missing = Vec::new();
-        for user in all.iter().filter(|user| user.has_data()) {
+        let mut still = Vec::new();
+        for user in pending {
             match look(scene, user, driver, material).await {
+                // A generation that is new has to prove that it stays.
                 Ok(generation) => {
-                    generations.insert(user.tenant.clone(), generation);
+                    if generations.insert(&user.tenant, generation) != Some(generation) {
+                        still.push(user);
+                    }
                 }
-                Err(why) => missing.push(format!("{}: {why}", user.tenant.id())),
+                Err(why) => {
+                    generations.remove(&user.tenant);
+                    missing.push(format!("{}: {why}", user.tenant.id()));
+                    still.push(user);
+                }
             }
         }
-        if missing.is_empty() && generations.is_empty() {
-            return Ok(());
-        }
-        let steady = missing.is_empty() && generations == last;
-        since = if steady { since.or_else(|| Some(Instant::now())) } else { None };
-        if since.is_some_and(|since| since.elapsed() >= STEADY) {
-            return Ok(());
-        }
+        let pause = if missing.is_empty() { STEADY } else { LOOK_AGAIN };
         tracing::info!(object = %scene.object, waiting_for = missing.len(), "waiting for the tenants");
-        last = generations;
-        if scene.operation.remaining() <= LOOK_AGAIN * 2 {
+        pending = if missing.is_empty() && !still.is_empty() { all.iter().collect() } else { still };
+        if pending.is_empty() {
+            break;
+        }
+        if scene.operation.remaining() <= pause + LOOK_AGAIN {
             return Err(late(scene, &missing));
         }
-        if !scene.operation.pause(LOOK_AGAIN).await {
-            return Err(Diagnostic::error(
-                "Interrupted while waiting for the tenants",
-                format!(
-                    "{} is changed; its tenants may not have rolled out yet. Apply again to go on waiting.",
-                    scene.object
-                ),
-            )
-            .at(Path::of("wait_for_tenants")));
+        if !scene.operation.pause(pause).await {
+            let detail = format!(
+                "{} is changed; its tenants may not have rolled out yet. Apply again to go on waiting.",
+                scene.object
+            );
+            return Err(Diagnostic::error("Interrupted while waiting for the tenants", detail).at(at()));
         }
     }
+    Ok(())
 }
 
 /// The generation of the Deployment of a tenant that runs with the credentials, or what is missing.
@@ -78,7 +74,8 @@ async fn look(scene: &Scene, user: &User, driver: &str, material: &Material) -> 
     let namespace = user.tenant.namespace.as_deref().unwrap_or_default();
     let unreadable = |what: &str, error: &dyn std::fmt::Display| format!("its {what} cannot be read: {error}");
     let live = scene.cluster.get(&scene.operation, &user.tenant).await;
-    let live = live.map_err(|error| unreadable("object", &error))?.as_ref().map(json_of).unwrap_or_default();
+    // One that is deleted meanwhile needs nothing any more.
+    let Some(live) = live.map_err(|error| unreadable("object", &error))?.as_ref().map(json_of) else { return Ok(0) };
     let object = ObjectRef::namespaced(Kind::Deployment, namespace, user.tenant.name.clone());
     let deployment = scene.cluster.get(&scene.operation, &object).await;
     let deployment = deployment.map_err(|error| unreadable("Deployment", &error))?.as_ref().map(json_of);
