@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::harness::configuration::BLUE;
-use crate::harness::terraform::Running;
+use crate::harness::terraform::{Outcome, Running};
 use crate::harness::{Sandbox, wait_for};
 
 /// Checks that the tenant of the sandbox is there once and was written once.
@@ -19,6 +19,19 @@ fn nothing_is_doubled(sandbox: &Sandbox) {
     assert_eq!(resources, 1, "{state}");
     let live = sandbox.cluster.tenant(namespace, "blue").unwrap_or(Json::Null);
     assert_eq!(sandbox.terraform.resource(BLUE)["values"]["uid"], live["metadata"]["uid"]);
+}
+
+/// Sends Ctrl-C, and returns the outcome, which must come within a second of the plugin protocol's own word for it; what
+/// is before that is Terraform's time.
+fn interrupted(apply: Running) -> Outcome {
+    apply.interrupt();
+    let begin = wait_for("the provider is stopped", Duration::from_secs(5), || {
+        apply.log().contains("stopping: operations return").then(Instant::now)
+    });
+    let outcome = apply.wait();
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(1), "Terraform ended {took:?} after StopProvider: {outcome}");
+    outcome
 }
 
 /// Waits until the provider's apply, not the plan before it, has met an API server that is down.
@@ -38,21 +51,53 @@ fn an_interrupt_while_waiting_returns_at_once_with_the_tenant_in_the_state() {
     sandbox.wait_for_tenant("made", |_| true);
     // The provider waits once it has the answer; its state is with Terraform only when it returns.
     wait_for("the provider waits", Duration::from_secs(20), || apply.log().contains("not ready yet").then_some(()));
-    apply.interrupt();
-    // The plugin protocol's own word for Ctrl-C; what comes before it is Terraform's time.
-    let begin = wait_for("the provider is stopped", Duration::from_secs(5), || {
-        apply.log().contains("stopping: operations return").then(Instant::now)
-    });
-    let outcome = apply.wait();
-    let took = begin.elapsed();
+    let outcome = interrupted(apply);
     let error = outcome.errors().into_iter().find(|error| error.summary == "Interrupted while waiting");
     let error = error.expect("the provider says that it was interrupted");
     assert!(error.detail.contains("untaint"), "{}", error.detail);
-    assert!(took < Duration::from_secs(1), "Terraform ended {took:?} after StopProvider");
     let tenant = sandbox.terraform.resource(BLUE);
     assert_eq!(tenant["tainted"], true);
     let live = sandbox.cluster.tenant(&sandbox.namespace, "blue").expect("made");
     assert_eq!(tenant["values"]["uid"], live["metadata"]["uid"]);
+    sandbox.terraform.destroy().succeeds();
+    assert_eq!(sandbox.cluster.tenant(&sandbox.namespace, "blue"), None);
+}
+
+#[test]
+fn an_interrupt_of_a_change_and_of_a_destroy_is_gone_on_from() {
+    let sandbox = Sandbox::new("interrupt-later");
+    sandbox.configure(&[&sandbox.tenant().hcl()]);
+    sandbox.terraform.apply().succeeds();
+    // Nobody has this image, so the change never takes effect.
+    let deployment = "deployment = { replicas = 1, registry_settings = { registry = \"registry.invalid\" } }";
+    let control_plane = format!("{{ service = {{ service_type = \"NodePort\" }}, {deployment} }}");
+    sandbox.configure(&[&sandbox.tenant().with("control_plane", &control_plane).hcl()]);
+    let apply = sandbox.terraform.spawn(&["apply", "-json", "-auto-approve"]);
+    wait_for("the change waits", Duration::from_secs(60), || apply.log().contains("not ready yet").then_some(()));
+    interrupted(apply).errors();
+    let tenant = sandbox.terraform.resource(BLUE);
+    assert_eq!(tenant["values"]["control_plane"]["deployment"]["registry_settings"]["registry"], "registry.invalid");
+    assert_ne!(tenant["tainted"], true);
+    sandbox.configure(&[&sandbox.tenant().hcl()]);
+    sandbox.terraform.apply().succeeds();
+    sandbox.terraform.plan().plans_nothing();
+
+    // Something holds the object, so the destroy waits.
+    let object = "tenantcontrolplanes.kamaji.clastix.io/blue";
+    let patch = |patch: &str| {
+        sandbox.cluster.kubectl_run(&["patch", object, "-n", &sandbox.namespace, "--type=json", "-p", patch])
+    };
+    patch(r#"[{"op": "add", "path": "/metadata/finalizers/-", "value": "example.com/held"}]"#);
+    let destroy = sandbox.terraform.spawn(&["destroy", "-json", "-auto-approve"]);
+    sandbox.wait_for_tenant("marked for deletion", |live| live["metadata"]["deletionTimestamp"].is_string());
+    let said = "tf_rpc=apply_resource_change";
+    wait_for("the destroy waits", Duration::from_secs(20), || destroy.log().contains(said).then_some(()));
+    interrupted(destroy).errors();
+    assert_ne!(sandbox.terraform.resource(BLUE), Json::Null, "it exists, so it stays in the state");
+    sandbox.wait_for_tenant("held by the test alone", |live| {
+        live["metadata"]["finalizers"] == json!(["example.com/held"])
+    });
+    patch(r#"[{"op": "replace", "path": "/metadata/finalizers", "value": []}]"#);
     sandbox.terraform.destroy().succeeds();
     assert_eq!(sandbox.cluster.tenant(&sandbox.namespace, "blue"), None);
 }

@@ -21,6 +21,7 @@ mod harness;
 mod import;
 mod interruption;
 mod kubeconfig_generators;
+mod live_changes;
 mod protection;
 mod secrets;
 mod sharing;

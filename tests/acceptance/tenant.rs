@@ -43,6 +43,15 @@ fn unknown(value: &Json, path: &str) -> Vec<String> {
 #[test]
 fn a_tenant_is_made_plans_empty_and_its_destroy_leaves_nothing() {
     let sandbox = Sandbox::new("made");
+    sandbox.configure(&[&sandbox.tenant().hcl()]);
+    let shown = sandbox.terraform.run(&["plan", "-no-color"]).succeeds().stdout;
+    let lines: Vec<&str> = shown.lines().filter(|line| line.trim_start().starts_with('+')).collect();
+    assert!((10..=40).contains(&lines.len()), "{} lines:\n{shown}", lines.len());
+    for configured in ["version", "service_type", "replicas", "data_store", "address", "port", "namespace"] {
+        let line = |line: &&&str| line.trim_start_matches(['+', ' ']).split_whitespace().next() == Some(configured);
+        let known = lines.iter().filter(line).any(|line| !line.contains("known after apply"));
+        assert!(known, "{configured}:\n{shown}");
+    }
     sandbox.configure(&[&sandbox.tenant().hcl(), DEPENDANTS]);
     sandbox.terraform.apply().succeeds();
     let live = sandbox.cluster.tenant(&sandbox.namespace, "blue").expect("made");
