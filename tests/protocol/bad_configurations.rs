@@ -1,6 +1,7 @@
 //! Mistakes in configurations: each is found offline, at its attribute, with what is wrong.
 
 mod datastores;
+mod kubeconfig_generators;
 mod mistakes;
 mod worker_join;
 
@@ -53,6 +54,11 @@ async fn each_mistake_in_a_worker_join_is_found_offline_at_its_attribute() {
     let count = all_are_found([group], &|text| text.to_owned()).await;
     assert!(count >= 40, "{count}");
     println!("{count} mistakes found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mistake_in_a_kubeconfig_generator_is_found_offline_at_its_attribute() {
+    all_are_found([kubeconfig_generators::group()], &|text| text.to_owned()).await;
 }
 
 /// Fails unless each mistake is all that is said of its configuration. `fill_in` completes the JSON texts. Returns how
