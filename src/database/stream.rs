@@ -1,14 +1,16 @@
 //! Connections: TCP, TLS on top of it, and what their errors mean.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -57,6 +59,42 @@ impl Tls {
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
+/// A connection whose writes do not fail because the other side has gone: what it said last is still to be read. With
+/// TLS 1.3 a server judges the client certificate after the client has begun to talk; it sends the alert and closes, and
+/// which of the two the client notices first is chance.
+pub(super) struct HearsOut<S>(S);
+
+impl<S: Stream> AsyncRead for HearsOut<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl<S: Stream> AsyncWrite for HearsOut<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes).map(|written| unless_gone(written, bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context).map(|flushed| unless_gone(flushed, ()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+fn unless_gone<T>(outcome: io::Result<T>, instead: T) -> io::Result<T> {
+    match outcome {
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(instead),
+        outcome => outcome,
+    }
+}
+
 /// Opens a connection.
 pub(super) async fn connect(endpoint: &Endpoint) -> Result<TcpStream, Failure> {
     let to = (endpoint.host.as_str(), endpoint.port);
@@ -79,14 +117,14 @@ pub(super) async fn secure<S: Stream>(
     endpoint: &Endpoint,
     tls: &Tls,
     protocols: &[&str],
-) -> Result<tokio_rustls::client::TlsStream<S>, Failure> {
+) -> Result<HearsOut<tokio_rustls::client::TlsStream<S>>, Failure> {
     let mut config = (*tls.0).clone();
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| {
         Failure::ServerCertificate(format!("{:?} is no name that a certificate can have.", endpoint.host))
     })?;
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    connecting.await.map_err(|error| of_handshake(endpoint, &error))
+    connecting.await.map(HearsOut).map_err(|error| of_handshake(endpoint, &error))
 }
 
 fn of_handshake(endpoint: &Endpoint, error: &io::Error) -> Failure {
@@ -155,4 +193,24 @@ pub(super) async fn read(stream: &mut (impl Stream + ?Sized), length: usize) -> 
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).await?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_word_of_a_server_is_heard_after_a_write_that_came_too_late() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        theirs.write_all(b"alert").await.unwrap();
+        drop(theirs);
+        let mut ours = HearsOut(ours);
+        ours.write_all(b"hello").await.unwrap();
+        ours.flush().await.unwrap();
+        let mut heard = String::new();
+        ours.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "alert");
+    }
 }
