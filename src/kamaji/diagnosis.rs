@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::datastore::refusal;
 use super::network::check_dns_service_ips;
-use super::tenant_control_plane::{FINALIZER, PAUSED_ANNOTATION, SOOT_FINALIZER, ServiceType, Status, View, is_paused};
+use super::tenant_control_plane::{FINALIZER, PAUSED_ANNOTATION, SOOT_FINALIZER, ServiceType, View, is_paused};
 
 /// What was found round a control plane; what could not be read is absent.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +22,50 @@ pub struct Evidence {
     pub pods: Vec<Value>,
     /// Events about its pods, oldest first.
     pub events: Vec<Value>,
+    /// What is known of a migration under way.
+    pub migration: Migration,
     /// What only a delete needs.
     pub for_delete: ForDelete,
+}
+
+/// What is known of the Job that moves a control plane's data.
+#[derive(Clone, Debug, Default)]
+pub struct Migration {
+    /// The Job.
+    pub job: Option<Value>,
+    /// The last lines of its last try.
+    pub log: Vec<String>,
+}
+
+impl Migration {
+    fn name(&self) -> String {
+        let text = |pointer: &str| self.job.as_ref().and_then(|job| text(job, pointer)).unwrap_or_default();
+        format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"))
+    }
+
+    /// How far it is, in a line for the log; empty if there is no Job.
+    pub fn progress(&self) -> String {
+        let Some(job) = &self.job else { return String::new() };
+        let count = |pointer: &str| job.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
+        let last = self.log.last().map(|line| format!("; its last try said: {}", short(line))).unwrap_or_default();
+        format!(
+            "Job {}: {} active, {} failed, {} succeeded{last}",
+            self.name(),
+            count("/status/active"),
+            count("/status/failed"),
+            count("/status/succeeded")
+        )
+    }
+
+    /// Why the Job has failed for good, if it has.
+    pub fn failure(&self) -> Option<String> {
+        let conditions = list(self.job.as_ref()?, "/status/conditions");
+        let failed = conditions.iter().find(|condition| {
+            text(condition, "/type") == Some("Failed") && text(condition, "/status") == Some("True")
+        })?;
+        let why = text(failed, "/message").or(text(failed, "/reason")).unwrap_or("no reason given");
+        Some(format!("The Job {} has failed: {why}.", self.name()))
+    }
 }
 
 /// What keeps Kamaji from ending a control plane.
@@ -50,7 +92,7 @@ pub fn not_ready(evidence: &Evidence) -> Vec<String> {
     causes.extend(endpoint(&view, evidence));
     causes.extend(data_store(&view, evidence));
     causes.extend(route(&view));
-    causes.extend(migration(&view));
+    causes.extend(migration(&view, &evidence.migration));
     causes.extend(evidence.deployment.as_ref().into_iter().flat_map(deployment_trouble));
     causes.extend(evidence.pods.iter().map(pod_trouble).filter(|lines| !lines.is_empty()).take(3).flatten());
     if evidence.pods.is_empty() && view.wanted_replicas() > 0 && evidence.deployment.is_some() {
@@ -198,19 +240,34 @@ fn route(view: &View<'_>) -> Option<String> {
     })
 }
 
-/// A migration that fails says so nowhere but in its own pod.
-fn migration(view: &View<'_>) -> Option<String> {
-    let moving = view.data_store() != view.requested_data_store() && view.data_store().is_some();
-    (view.status() == Some(Status::Migrating) && moving).then(|| {
-        format!(
-            "The data are moving from DataStore {} to {}, and the tenant takes no writes. If that is stuck, look at the Job: \
-             `kubectl -n kamaji-system logs -l tcp.kamaji.clastix.io/name={}`. Setting `data_store` back ends it; both must \
-             have the same driver.",
-            view.data_store().unwrap_or_default(),
-            view.requested_data_store().unwrap_or("the default"),
-            view.name()
-        )
-    })
+/// A migration that fails says so nowhere but in its own Job.
+fn migration(view: &View<'_>, known: &Migration) -> Vec<String> {
+    if view.moves_data() { moving_data(view, known) } else { Vec::new() }
+}
+
+/// Where the data are on their way to, what the Job says, and the way back.
+pub fn moving_data(view: &View<'_>, known: &Migration) -> Vec<String> {
+    let (from, to) = (view.data_store().unwrap_or_default(), view.requested_data_store().unwrap_or("the default"));
+    let mut lines =
+        vec![format!("The data are moving from DataStore {from} to {to}, and the tenant takes no writes meanwhile.")];
+    match &known.job {
+        None => lines.push(format!(
+            "If that is stuck, look at the Job in Kamaji's namespace: `kubectl -n kamaji-system logs job/migrate-{}`.",
+            view.uid().unwrap_or_default()
+        )),
+        Some(_) => {
+            lines.extend(known.failure());
+            lines.extend(known.log.iter().map(|line| format!("Job {}: {line}", known.name())));
+            if known.log.is_empty() {
+                lines.push(known.progress());
+            }
+        }
+    }
+    lines.push(format!("To go back, set `data_store` to {from:?} again: nothing there was changed."));
+    if known.failure().is_some() {
+        lines.push("To try again, remove the cause and the Job; Kamaji makes a new one.".to_owned());
+    }
+    finish(lines.into_iter())
 }
 
 fn deployment_trouble(deployment: &Value) -> Vec<String> {

@@ -266,6 +266,13 @@ impl<'a> View<'a> {
         self.text("/spec/dataStore")
     }
 
+    /// True while its data are on their way to another DataStore. Kamaji goes on saying so for a moment after they have
+    /// been called back.
+    pub fn moves_data(&self) -> bool {
+        let elsewhere = self.data_store().is_some() && self.data_store() != self.requested_data_store();
+        elsewhere && self.status() == Some(Status::Migrating)
+    }
+
     /// The DataStore in use; differs from the requested one during a migration.
     pub fn data_store(&self) -> Option<&'a str> {
         self.text("/status/storage/dataStoreName")

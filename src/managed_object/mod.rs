@@ -11,6 +11,7 @@ mod create;
 pub mod data_source;
 mod delete;
 mod destroy;
+mod emptied;
 mod fence;
 mod import;
 mod intent;

@@ -8,6 +8,7 @@ use tfplugin::private::Private;
 use tfplugin::resource::{Context, Plan, PlanRequest};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use super::emptied::emptied;
 use super::locate;
 use super::memory::{Memory, NONCE};
 use super::ownership::{Apply, apply};
@@ -135,6 +136,9 @@ impl<M: Managed> ManagedResource<M> {
                     && matches!(failed.error, Some(ApiError::NamespaceMissing { .. })) => {}
             // So is what only this object needs.
             Err(failed) if failed.error.as_ref().is_some_and(|error| self.managed.will_make(planned, error)) => {}
+            // The apply knows what to do then.
+            Err(failed)
+                if failed.error.as_ref().is_some_and(|it| emptied(it, &memory.applied, &manifest).is_some()) => {}
             Err(failed) => said.extend(self.soften(failed.error, failed.diagnostics)),
         }
         said

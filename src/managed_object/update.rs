@@ -8,6 +8,7 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::adoption::{managed, take_over};
 use super::create::Step;
+use super::emptied::{self, emptied};
 use super::intent::without_unclaimed;
 use super::locate;
 use super::mapping::to_api;
@@ -164,7 +165,19 @@ impl<M: Managed> ManagedResource<M> {
         sent["metadata"]["uid"] = uid.into();
         let force = stage.get("force_conflicts").as_bool().unwrap_or(false);
         let write = Apply { manifest: &sent, memory, force, dry_run: false, prior: Some(before) };
-        let written = apply(scene, self.managed.schema(), &write, &format!("update {}", scene.object)).await?;
+        let (schema, doing) = (self.managed.schema(), format!("update {}", scene.object));
+        let written = match apply(scene, schema, &write, &doing).await {
+            Ok(written) => written,
+            Err(failed) => {
+                let paths = failed.error.as_ref().and_then(|error| emptied(error, &memory.applied, &manifest));
+                let Some(paths) = paths else { return Err(failed) };
+                emptied::remove(scene, uid, &paths).await.map_err(|error| ApplyFailed {
+                    diagnostics: locate::diagnostics(schema, &error, &doing),
+                    error: Some(error),
+                })?;
+                apply(scene, schema, &write, &doing).await?
+            }
+        };
         memory.applied = manifest.as_object().cloned().unwrap_or_default();
         Ok((json_of(&written.object), locate::warnings(written.warnings)))
     }

@@ -208,7 +208,10 @@ fn invalid_fields(causes: &[StatusCause], message: &str) -> Vec<InvalidField> {
         return vec![InvalidField { field: String::new(), message: shortened(message) }];
     }
     let field = |cause: &StatusCause| InvalidField { field: cause.field.clone(), message: shortened(&cause.message) };
-    causes.iter().map(field).collect()
+    // A remark about the other causes, not one more mistake.
+    let told = |cause: &&StatusCause| !cause.message.contains("some validation rules were not checked");
+    let fields: Vec<InvalidField> = causes.iter().filter(told).map(field).collect();
+    if fields.is_empty() { causes.iter().map(field).collect() } else { fields }
 }
 
 /// A refused value is quoted before the reason, and may be a whole object.

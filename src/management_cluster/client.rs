@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
 use k8s_openapi::api::core::v1::Event;
-use kube::api::{DeleteParams, DynamicObject, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{
+    DeleteParams, DynamicObject, GetParams, ListParams, LogParams, Patch, PatchParams, PostParams, Preconditions,
+};
 use kube::core::Request;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -121,6 +123,22 @@ impl ManagementCluster {
             resource_version: secret.metadata.resource_version.unwrap_or_default(),
             data: secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0.into())).collect(),
         }))
+    }
+
+    /// The last lines of the log of a pod with one container; `previous`: of the container before the one that runs.
+    pub async fn log_tail(
+        &self,
+        operation: &Operation,
+        pod: &ObjectRef,
+        lines: i64,
+        previous: bool,
+    ) -> Result<String, ApiError> {
+        // A single line can be long.
+        let parameters =
+            LogParams { tail_lines: Some(lines), limit_bytes: Some(16 << 10), previous, ..LogParams::default() };
+        let request = collection(pod)?.logs(&pod.name, &parameters).map_err(unsendable)?;
+        let answer = self.exchange(operation, &call(pod, request, true)).await?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 
     /// Asks the API server whether it is ready to serve (`/readyz`).

@@ -42,12 +42,7 @@ async fn empty_secret(scene: &Scene) -> Result<(), ApiError> {
 }
 
 async fn migration_jobs(scene: &Scene) -> Result<(), ApiError> {
-    let namespace = scene.object.namespace.as_deref().unwrap_or_default();
-    let labels = format!(
-        "kamaji.clastix.io/component=migrate,tcp.kamaji.clastix.io/name={},tcp.kamaji.clastix.io/namespace={namespace}",
-        scene.object.name
-    );
-    for job in scene.cluster.list(&scene.operation, Kind::Job, None, &labels).await? {
+    for job in super::migration::jobs(scene).await? {
         delete(scene, Kind::Job, &json_of(&job)).await?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod leftovers;
 mod loss;
+mod migration;
 mod observe;
 mod remove;
 mod review;

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use tfplugin::Diagnostic;
 use tokio::time::Instant;
 
-use crate::kamaji::diagnosis::{self, Evidence, ForDelete};
+use crate::kamaji::diagnosis::{self, Evidence, ForDelete, Migration};
 use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::Scene;
 use crate::management_cluster::json_of;
@@ -148,6 +148,7 @@ pub(super) async fn gather(scene: &Scene, last: &Json) -> Evidence {
         data_store,
         pods: pods.iter().map(json_of).collect(),
         events,
+        migration: Migration::default(),
         for_delete: ForDelete::default(),
     }
 }

@@ -7,7 +7,7 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::kamaji::diagnosis;
+use crate::kamaji::diagnosis::{self, Evidence, Migration};
 use crate::kamaji::readiness::{Level, Progress, StabilityWindow, Verdict, Wanted, judge, missing_name};
 use crate::kamaji::tenant_control_plane::{Status, View};
 use crate::managed_object::{Scene, Settled, Unsettled};
@@ -15,6 +15,8 @@ use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, wait_until};
 use crate::management_cluster::{Kind, ObjectRef};
 use crate::tenant_cluster::reach::{For, Reach};
+
+use super::migration::Follower;
 
 /// How long the judgement of one read is believed while nothing changes: the Deployment may move without the control
 /// plane moving with it.
@@ -66,7 +68,8 @@ pub(super) async fn settle(
         }
         None => Some(()),
     });
-    let judging = judge_until_settled(reach, scene, level, &mut receiver);
+    let mut migration = Follower::default();
+    let judging = judge_until_settled(reach, scene, level, &mut receiver, &mut migration);
     let ended = tokio::select! {
         outcome = judging => return outcome,
         ended = watching => ended,
@@ -77,7 +80,7 @@ pub(super) async fn settle(
             "Object was deleted meanwhile",
             format!("{} disappeared while it was waited for. Somebody else deleted it.", scene.object),
         ),
-        Err(ended) => explain(scene, level, &last, &ended.reason).await,
+        Err(ended) => explain(scene, level, &last, migration.known(), &ended.reason).await,
     };
     Err(Box::new(Unsettled { last, why }))
 }
@@ -87,6 +90,7 @@ async fn judge_until_settled(
     scene: &Scene,
     level: Level,
     receiver: &mut watch::Receiver<Json>,
+    migration: &mut Follower,
 ) -> Result<Settled, Box<Unsettled>> {
     let mut window = StabilityWindow::new(Duration::ZERO);
     let mut steady = false;
@@ -99,6 +103,13 @@ async fn judge_until_settled(
             let word = now_at.as_ref().map_or("none", Status::word);
             tracing::info!(object = %scene.object, status = word, "waiting");
             status = now_at;
+        }
+        if let Some(failure) = migration.look(scene, &live).await {
+            let told = diagnosis::moving_data(&View::new(&live), migration.known()).join("\n");
+            tracing::info!(object = %scene.object, failure, "the migration has failed");
+            let why = Diagnostic::error("Data were not moved", format!("{}: {told}", scene.object))
+                .at(tfplugin::Path::of("data_store"));
+            return Err(Box::new(Unsettled { last: live, why }));
         }
         let names_count = started.elapsed() < REISSUE;
         let (verdict, reports) = look(scene, level, &live, names_count).await;
@@ -194,7 +205,7 @@ async fn look(scene: &Scene, level: Level, live: &Json, names_count: bool) -> (V
     (judge(live, deployment.as_ref(), wanted), reports_generation)
 }
 
-async fn explain(scene: &Scene, level: Level, last: &Json, reason: &EndReason) -> Diagnostic {
+async fn explain(scene: &Scene, level: Level, last: &Json, migration: &Migration, reason: &EndReason) -> Diagnostic {
     match reason {
         EndReason::Stopped => Diagnostic::error(
             "Interrupted while waiting",
@@ -212,7 +223,7 @@ async fn explain(scene: &Scene, level: Level, last: &Json, reason: &EndReason) -
             };
             let trouble =
                 trouble.as_ref().map(|error| format!("\n\nThe API server had trouble: {error}.")).unwrap_or_default();
-            let found = evidence(&scene.for_diagnosis(), last).await;
+            let found = evidence(&scene.for_diagnosis(), last, migration).await;
             Diagnostic::error(
                 "Control plane not ready in time",
                 format!(
@@ -227,7 +238,7 @@ async fn explain(scene: &Scene, level: Level, last: &Json, reason: &EndReason) -
 }
 
 /// What the objects round a control plane say about why it is stuck.
-async fn evidence(scene: &Scene, last: &Json) -> String {
-    let gathered = super::remove::gather(scene, last).await;
+async fn evidence(scene: &Scene, last: &Json, migration: &Migration) -> String {
+    let gathered = Evidence { migration: migration.clone(), ..super::remove::gather(scene, last).await };
     diagnosis::not_ready(&gathered).join("\n")
 }

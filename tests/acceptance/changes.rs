@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::harness::configuration::{BLUE, data_store};
+use crate::harness::cluster::SLEEPING;
+use crate::harness::configuration::BLUE;
 use crate::harness::{Sandbox, wait_for};
 
 fn installed(live: &Json) -> &Json {
@@ -84,6 +85,7 @@ fn a_tenant_sleeps_and_wakes() {
         let deployment = sandbox.cluster.get("deployment", &sandbox.namespace, "blue").expect("there");
         deployment["status"]["readyReplicas"].as_i64().unwrap_or_default() == count
     };
+    let has_a_word = sandbox.cluster.declares_for(SLEEPING, "a status of its own for a tenant that sleeps");
     // A level that asks the tenant's API, which a sleeping one does not have.
     let tenant = sandbox.tenant().with("wait_for", "\"reachable\"");
     sandbox.configure(&[&tenant.hcl()]);
@@ -93,6 +95,8 @@ fn a_tenant_sleeps_and_wakes() {
         sandbox.terraform.apply().succeeds();
         assert!(ready(replicas.into()), "{replicas} replicas");
         sandbox.terraform.plan().plans_nothing();
+        let status = sandbox.terraform.resource(BLUE)["values"]["status"].clone();
+        assert_eq!(status, if has_a_word && replicas == 0 { "Sleeping" } else { "Ready" });
     }
     let nodes = sandbox.cluster.in_tenant(&sandbox.namespace, &["get", "namespaces", "-o", "name"]);
     assert!(nodes.contains("namespace/kube-system"), "{nodes}");
@@ -126,31 +130,4 @@ fn an_orphan_goes_on_and_its_import_plans_nothing() {
     sandbox.terraform.plan().plans_nothing();
     sandbox.terraform.destroy().succeeds();
     assert_eq!(sandbox.cluster.tenant(&sandbox.namespace, "blue"), None);
-}
-
-#[test]
-fn a_migration_returns_when_the_data_have_moved_and_leaves_no_job() {
-    let sandbox = Sandbox::new("migration");
-    if !sandbox.cluster.is_local_for("a migration between two DataStores") {
-        return;
-    }
-    let store = data_store(&sandbox);
-    sandbox.configure(&[&store, &sandbox.tenant().hcl()]);
-    sandbox.terraform.apply().succeeds();
-    sandbox.cluster.in_tenant(&sandbox.namespace, &["create", "configmap", "moved", "-n", "default"]);
-
-    let moved = sandbox.tenant().with("data_store", "kamaji_datastore.store.name");
-    sandbox.configure(&[&store, &moved.hcl()]);
-    sandbox.terraform.apply().succeeds();
-    let live = sandbox.cluster.tenant(&sandbox.namespace, "blue").expect("there");
-    assert_eq!(live["status"]["storage"]["dataStoreName"], sandbox.namespace.as_str());
-    assert_eq!(live["status"]["kubernetesResources"]["version"]["status"], "Ready");
-    sandbox.cluster.in_tenant(&sandbox.namespace, &["get", "configmap", "moved", "-n", "default"]);
-    sandbox.terraform.plan().plans_nothing();
-
-    sandbox.terraform.destroy().succeeds();
-    // Newer releases of Kamaji leave the Job in their own namespace.
-    let selector = format!("tcp.kamaji.clastix.io/namespace={}", sandbox.namespace);
-    let jobs = sandbox.cluster.kubectl_run(&["get", "jobs", "-A", "-l", &selector, "-o", "name"]);
-    assert_eq!(jobs.trim(), "");
 }

@@ -157,3 +157,22 @@ fn a_create_that_may_adopt_takes_over_a_running_tenant() {
     sandbox.terraform.destroy().succeeds();
     assert_eq!(sandbox.leftovers(), Vec::<String>::new());
 }
+
+#[test]
+fn another_name_in_the_configuration_is_no_change() {
+    let sandbox = Sandbox::new("renamed");
+    sandbox.configure(&[&sandbox.tenant().hcl()]);
+    sandbox.terraform.apply().succeeds();
+    let renamed = sandbox.tenant().hcl().replace("\"blue\" {", "\"green\" {");
+    let green = "kamaji_tenant_control_plane.green";
+    sandbox.configure(&[&renamed, &format!("moved {{\n  from = {BLUE}\n  to = {green}\n}}\n")]);
+    sandbox.terraform.plan();
+    let planned = sandbox.terraform.planned();
+    let changes = planned["resource_changes"].as_array().expect("changes");
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert_eq!((&changes[0]["address"], &changes[0]["previous_address"]), (&json!(green), &json!(BLUE)));
+    assert_eq!(changes[0]["change"]["actions"], json!(["no-op"]));
+    sandbox.terraform.apply_plan().succeeds();
+    sandbox.terraform.plan().plans_nothing();
+    sandbox.terraform.destroy().succeeds();
+}

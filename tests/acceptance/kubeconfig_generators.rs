@@ -1,10 +1,14 @@
-//! Generators of kubeconfigs with the newest definitions. No Kamaji runs there, so the test plays its controller.
+//! Generators of kubeconfigs: with the newest definitions alone, where the test plays the controller, and with a Kamaji
+//! that has them.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::harness::ApiServer;
+use serde_json::{Value as Json, json};
+
+use crate::harness::cluster::text;
 use crate::harness::sandbox::provider;
 use crate::harness::terraform::Terraform;
+use crate::harness::{ApiServer, Sandbox, wait_for};
 
 const OPERATORS: &str = "kamaji_kubeconfig_generator.operators";
 
@@ -65,4 +69,69 @@ fn a_generator_says_what_its_controller_does_and_what_it_leaves() {
     terraform.apply().succeeds();
     terraform.destroy().succeeds();
     assert_eq!(server.kubectl_run(&["get", "secret", "blue-operators", "--ignore-not-found"]), "");
+}
+
+#[test]
+fn kubeconfigs_are_generated_for_the_tenants_that_are_selected() {
+    let sandbox = Sandbox::new("generator");
+    if !sandbox.cluster.has_definition("kubeconfiggenerators.kamaji.clastix.io") {
+        eprintln!("left out, since this Kamaji has no generator of kubeconfigs");
+        return;
+    }
+    let name = sandbox.namespace.as_str();
+    let tenant = sandbox.tenant().with("labels", &format!("{{ of = {name:?} }}")).hcl();
+    let generator = |group: &str, more: &str| {
+        format!(
+            "resource \"kamaji_kubeconfig_generator\" \"operators\" {{\n  name = {name:?}\n  user = {{ string_value = \"ops\" \
+             }}\n  groups = [{{ from_definition = {group:?} }}]\n  tenant_control_plane_selector = {{ match_labels = {{ of = \
+             {name:?} }} }}\n  control_plane_endpoint_from = \"admin.conf\"\n  timeouts = {{ update = \"20s\" }}\n  depends_on = \
+             [kamaji_tenant_control_plane.blue]\n  {more}\n}}\n"
+        )
+    };
+    sandbox.configure(&[&tenant, &generator("metadata.namespace", "")]);
+    let applied = sandbox.terraform.apply().succeeds();
+    if applied.warnings().iter().any(|warning| warning.summary == "No controller answers") {
+        eprintln!("left out, since nobody runs the generator of kubeconfigs");
+        sandbox.terraform.destroy().succeeds();
+        return;
+    }
+    sandbox.terraform.plan().plans_nothing();
+    let state = sandbox.terraform.resource(OPERATORS);
+    assert_eq!((&state["values"]["resources"], &state["values"]["available_resources"]), (&json!(1), &json!(1)));
+    let secret = format!("blue-{name}");
+    let kubeconfig = sandbox.cluster.secret(name, &secret, "value").expect("a kubeconfig");
+    let who = sandbox.cluster.with_kubeconfig(&kubeconfig, &["auth", "whoami", "-o", "json"]);
+    let who: Json = serde_json::from_str(&text(&who)).unwrap_or_else(|error| panic!("{error}: {who:?}"));
+    let user = &who["status"]["userInfo"];
+    assert_eq!((&user["username"], &user["groups"][0]), (&json!("ops"), &json!(name)), "{who}");
+
+    // What cannot be done for a tenant is said of that one.
+    sandbox.configure(&[&tenant, &generator("metadata.annotations.missing", "")]);
+    let warnings = sandbox.terraform.apply().succeeds().warnings();
+    let failure = warnings.iter().find(|warning| warning.summary == "Kubeconfig not generated");
+    let failure = failure.unwrap_or_else(|| panic!("{warnings:?}"));
+    assert!(failure.detail.starts_with(&format!("{name}/blue: ")), "{}", failure.detail);
+    let state = sandbox.terraform.resource(OPERATORS);
+    assert_eq!(state["values"]["errors"][0]["resource"], format!("{name}/blue"));
+    sandbox.configure(&[&tenant, &generator("metadata.name", "")]);
+    sandbox.terraform.apply().succeeds();
+    let plan = sandbox.terraform.plan().plans_nothing();
+    assert!(plan.warnings().is_empty(), "{plan}");
+    assert_eq!(sandbox.terraform.resource(OPERATORS)["values"]["errors"], json!([]));
+
+    // Its Secrets stay when it goes, and are listed.
+    sandbox.configure(&[&tenant]);
+    let warnings = sandbox.terraform.apply().succeeds().warnings();
+    let left = warnings.iter().find(|warning| warning.summary == "Generated Secrets stay");
+    assert!(left.is_some_and(|left| left.detail.contains(&format!("{name}/{secret}"))), "{warnings:?}");
+    assert!(sandbox.cluster.get("secret", name, &secret).is_some());
+    // Or go with it.
+    sandbox.configure(&[&tenant, &generator("metadata.name", "secrets_on_destroy = \"delete\"")]);
+    sandbox.terraform.apply().succeeds();
+    sandbox.configure(&[&tenant]);
+    assert_eq!(sandbox.terraform.apply().succeeds().warnings().len(), 0);
+    wait_for("the Secret is gone", Duration::from_secs(10), || {
+        sandbox.cluster.get("secret", name, &secret).is_none().then_some(())
+    });
+    sandbox.terraform.destroy().succeeds();
 }

@@ -22,6 +22,7 @@ mod import;
 mod interruption;
 mod kubeconfig_generators;
 mod live_changes;
+mod migration;
 mod protection;
 mod secrets;
 mod sharing;

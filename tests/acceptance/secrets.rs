@@ -62,6 +62,45 @@ fn the_kubeconfig_and_its_keys_are_in_no_file_and_the_token_only_in_the_state() 
     assert_eq!(sandbox.terraform.resource(BLUE), Json::Null);
 }
 
+/// Terraform prints what a plugin that died has written, and logs the rest.
+#[test]
+fn a_provider_that_dies_leaves_no_secret_in_the_output() {
+    const PASSWORD: &str = "planted-password-of-a-crash";
+    const KEY: &str = "planted-key-of-a-crash";
+    let mut sandbox = Sandbox::new("crash");
+    sandbox.terraform.log_everything();
+    sandbox.terraform.set("TF_VAR_password", PASSWORD);
+    sandbox.terraform.set("TF_VAR_token", KEY);
+    // A server that takes the connection and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = silent.local_addr().expect("bound");
+    let secret = |name: &str| format!("variable {name:?} {{\n  type = string\n  ephemeral = true\n}}\n");
+    let part = |value: &str| format!("{{ content_wo = {value}, content_wo_version = 1 }}");
+    let store = format!(
+        "resource \"kamaji_datastore\" \"store\" {{\n  name = {:?}\n  driver = \"PostgreSQL\"\n  endpoints = [\"{endpoint}\"]\n  \
+         basic_auth = {{\n    username = {}\n    password = {}\n  }}\n  credentials_secret = {{ namespace = {:?} }}\n  \
+         check_connection = \"require\"\n}}\n",
+        sandbox.namespace,
+        part("var.token"),
+        part("var.password"),
+        sandbox.namespace
+    );
+    sandbox.configure(&[&secret("password"), &secret("token"), &store]);
+    let apply = sandbox.terraform.spawn(&["apply", "-json", "-auto-approve"]);
+    let (connection, _) = silent.accept().expect("the provider connects");
+    apply.crash_provider();
+    let outcome = apply.wait();
+    drop(connection);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    for file in sandbox.terraform.files() {
+        for (part, content) in contents(&file) {
+            for secret in [PASSWORD, KEY] {
+                assert!(!contains(&content, secret.as_bytes()), "{secret} is in {} {part}", file.display());
+            }
+        }
+    }
+}
+
 /// What must be nowhere, by name: of each kubeconfig the private key, as it is in the YAML and as PEM, and the whole.
 fn kubeconfig_secrets(sandbox: &Sandbox) -> Vec<(String, String)> {
     let mut secrets = Vec::new();

@@ -214,6 +214,19 @@ fn odd_causes_are_kept() {
     assert!(matches!(status(422, "Invalid", "bad", json!({})).0, ApiError::Invalid(ref f) if f[0].message == "bad"));
 }
 
+#[test]
+fn the_remark_that_rules_were_left_out_is_no_mistake_of_its_own() {
+    let remark = "Invalid value: null: some validation rules were not checked because the object was invalid; correct \
+        the existing errors to complete validation";
+    let remark = json!({"reason": "FieldValueInvalid", "message": remark, "field": "<nil>"});
+    let cause = json!({"reason": "FieldValueTooLong", "message": "Too long", "field": "metadata.annotations"});
+    let (error, _) = status(422, "Invalid", "…", json!({"causes": [cause, remark]}));
+    let expected = vec![InvalidField { field: "metadata.annotations".into(), message: "Too long".into() }];
+    assert_eq!(error, ApiError::Invalid(expected));
+    let (error, _) = status(422, "Invalid", "…", json!({"causes": [remark]}));
+    assert!(matches!(error, ApiError::Invalid(ref fields) if fields.len() == 1));
+}
+
 proptest::proptest! {
     #[test]
     fn no_answer_is_a_panic(code in 0_u16..700, body in ".*", message in ".*") {

@@ -4,6 +4,8 @@ use tfplugin::resource::{ApplyResponse, Resource as _};
 use super::*;
 use crate::management_cluster::scripted::event;
 
+const JOBS: &str = "/apis/batch/v1/jobs";
+
 /// An update that sets these attributes.
 fn update(edits: &[(&str, Value)]) -> ApplyRequest {
     change(stored("v1.30.2", &[]), planned(&config("v1.30.2", edits), &["status", "effective"]), memory())
@@ -104,12 +106,65 @@ async fn a_migration_ends_when_the_datastore_in_use_is_the_wanted_one() {
     // Some reads show `Ready` with the old datastore: before the migration, and for a moment after it.
     let moving = with(wanted.clone(), &[("/status/kubernetesResources/version/status", json!("Migrating"))]);
     let moved = with(wanted.clone(), &[("/status/storage/dataStoreName", json!("new"))]);
-    let steps = [found(&live("v1.30.2", "v1.30.2")), writes(&wanted), deployment(1)];
+    let no_job = on(Method::GET, JOBS).answers(200, &list_of("5", &[])).always();
+    let steps = [found(&live("v1.30.2", "v1.30.2")), writes(&wanted), deployment(1), no_job];
     let events = [event("MODIFIED", &moving), event("MODIFIED", &wanted), event("MODIFIED", &moved)];
     let api = Scripted::new(steps.into_iter().chain(waits(&wanted, &events)));
     let response = updated(&api, &[("data_store", "new".into())]).await;
     assert_eq!(response.diagnostics, Diagnostics::new());
     assert_eq!(response.state.str_at("effective.data_store"), Some("new"));
+    api.finish();
+}
+
+/// Kamaji goes on saying `Migrating`; only the Job says that it has given up.
+#[rstest]
+#[case::seen(Some("reading\nError: connection refused\n"), "Job kamaji-system/migrate-1: Error: connection refused")]
+// The Job controller removes the pod when it gives up.
+#[case::pod_is_gone(None, "0 active, 1 failed")]
+#[tokio::test(start_paused = true)]
+async fn a_migration_that_has_failed_ends_the_wait_with_the_last_words_of_its_job(
+    #[case] log: Option<&str>,
+    #[case] said_of_it: &str,
+) {
+    const PODS: &str = "/api/v1/namespaces/kamaji-system/pods";
+    let wanted = with(live("v1.30.2", "v1.30.2"), &[("/spec/dataStore", json!("new"))]);
+    let moving = with(wanted, &[("/status/kubernetesResources/version/status", json!("Migrating"))]);
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"namespace": "kamaji-system", "name": "migrate-1", "uid": "j"},
+        "status": {"failed": 1, "conditions": [{"type": "Failed", "status": "True", "message": "too many tries"}]}});
+    let pod = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"namespace": "kamaji-system", "name": "migrate-1-x", "uid": "p"},
+        "status": {"containerStatuses": [{"state": {"terminated": {"finishedAt": "2026-01-01T00:00:00Z"}}}]}});
+    let pods = log.map(|_| pod);
+    let steps = [
+        found(&live("v1.30.2", "v1.30.2")),
+        writes(&moving),
+        on(Method::GET, JOBS).answers(200, &list_of("5", &[job])).always(),
+        on(Method::GET, PODS).answers(200, &list_of("5", pods.as_slice())).always(),
+        on(Method::GET, &format!("{PODS}/migrate-1-x/log")).answers_text(200, log.unwrap_or_default()).always(),
+    ];
+    let api = Scripted::new(steps.into_iter().chain(waits(&moving, &[])));
+    let response = updated(&api, &[("data_store", "new".into())]).await;
+    let error = said(&response.diagnostics, "Data were not moved");
+    for words in ["migrate-1 has failed: too many tries", said_of_it, "set `data_store` to \"d\" again"] {
+        assert!(error.detail.contains(words), "{words:?} is missing in: {}", error.detail);
+    }
+    assert!(response.private.read::<Memory>().unsettled);
+}
+
+/// The word of the migration before is still there, and its Job, too.
+#[tokio::test(start_paused = true)]
+async fn a_migration_that_was_taken_back_has_no_job_to_listen_to() {
+    let back = with(live("v1.30.2", "v1.30.2"), &[("/spec/dataStore", json!("d"))]);
+    let late = busy(back.clone(), "Migrating");
+    let done = with(back, &[("/metadata/generation", json!(4)), ("/status/observedGeneration", json!(4))]);
+    let elsewhere = with(live("v1.30.2", "v1.30.2"), &[("/spec/dataStore", json!("new"))]);
+    let steps = [found(&elsewhere), writes(&late), deployment(1)];
+    let api = Scripted::new(steps.into_iter().chain(waits(&late, &[event("MODIFIED", &done)])));
+    let mut request = update(&[("data_store", "d".into())]);
+    request.prior.set("data_store", Value::from("new"));
+    let response = resource(&api, &Scripted::new([])).update(&Context::default(), request).await;
+    assert_eq!(response.diagnostics, Diagnostics::new());
     api.finish();
 }
 

@@ -7,6 +7,12 @@ use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value as Json;
 
+/// The status of a tenant that sleeps, for [`Cluster::declares_for`]. Kamaji has learnt it together with pauses.
+pub const SLEEPING: &str =
+    "/properties/status/properties/kubernetesResources/properties/version/properties/status/enum=Sleeping";
+/// The generation that Kamaji has seen, for [`Cluster::declares_for`].
+pub const SEEN: &str = "/properties/status/properties/observedGeneration";
+
 /// A running management cluster.
 pub struct Cluster {
     program: PathBuf,
@@ -67,6 +73,36 @@ impl Cluster {
             .kubectl_run(&["get", "customresourcedefinition", name, "--ignore-not-found", "-o", "name"])
             .trim()
             .is_empty()
+    }
+
+    /// True if the control planes of this Kamaji have this field: a pointer into the schema of their definition; or this
+    /// value: a pointer to an `enum`, `=` and the word. Otherwise says what is left out.
+    pub fn declares_for(&self, pointer: &str, what: &str) -> bool {
+        let declared = self.declares(pointer);
+        if !declared {
+            eprintln!("left out, since this Kamaji is too old for it: {what}");
+        }
+        declared
+    }
+
+    /// The opposite: true if they do not have it.
+    pub fn lacks_for(&self, pointer: &str, what: &str) -> bool {
+        let declared = self.declares(pointer);
+        if declared {
+            eprintln!("left out, since this Kamaji is too new for it: {what}");
+        }
+        !declared
+    }
+
+    fn declares(&self, pointer: &str) -> bool {
+        let name = "tenantcontrolplanes.kamaji.clastix.io";
+        let schema = "jsonpath={.spec.versions[0].schema.openAPIV3Schema}";
+        let schema = self.kubectl_run(&["get", "customresourcedefinition", name, "-o", schema]);
+        let schema: Json = serde_json::from_str(&schema).expect("JSON");
+        let (pointer, word) = pointer.split_once('=').map_or((pointer, None), |(pointer, word)| (pointer, Some(word)));
+        let is =
+            |found: &Json| word.is_none_or(|word| found.as_array().is_some_and(|words| words.contains(&word.into())));
+        schema.pointer(pointer).is_some_and(is)
     }
 
     /// A NodePort that no other test has. [`Cluster::give_back`] frees it.
@@ -132,10 +168,22 @@ impl Cluster {
 
     /// Runs kubectl against the tenant `blue` of a namespace; panics if it fails.
     pub fn in_tenant(&self, namespace: &str, arguments: &[&str]) -> String {
+        let output = self.in_tenant_command(namespace, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        text(&output)
+    }
+
+    /// The same, whatever comes out.
+    pub fn in_tenant_command(&self, namespace: &str, arguments: &[&str]) -> Output {
         let kubeconfig = self.secret(namespace, "blue-admin-kubeconfig", "super-admin.conf").expect("a kubeconfig");
+        self.with_kubeconfig(&kubeconfig, arguments)
+    }
+
+    /// Runs kubectl with the text of a kubeconfig.
+    pub fn with_kubeconfig(&self, kubeconfig: &[u8], arguments: &[&str]) -> Output {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), kubeconfig).expect("written");
-        text(&run(self.kubectl_with(file.path()).args(arguments)))
+        self.kubectl_with(file.path()).args(arguments).output().expect("kubectl starts")
     }
 
     /// Path of kubectl.

@@ -198,6 +198,23 @@ impl Running {
         rustix::process::kill_process(id, rustix::process::Signal::INT).expect("signalled");
     }
 
+    /// Ends the provider that works for it, as a crash would.
+    pub fn crash_provider(&self) {
+        let (terraform, mut found) = (self.child.id().to_string(), 0);
+        for entry in fs::read_dir("/proc").expect("readable").flatten() {
+            let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            // `pid (name) state parent …`, the name shortened to 15 bytes.
+            let Some((head, tail)) = stat.rsplit_once(") ") else { continue };
+            if head.contains("(terraform-provi") && tail.split(' ').nth(1) == Some(&terraform) {
+                let id = rustix::process::Pid::from_raw(process).expect("no zero");
+                rustix::process::kill_process(id, rustix::process::Signal::ABORT).expect("signalled");
+                found += 1;
+            }
+        }
+        assert!(found > 0, "no provider runs");
+    }
+
     /// Waits for its end; kills it and panics when the deadline is over.
     pub fn wait(mut self) -> Outcome {
         let start = Instant::now();
