@@ -6,21 +6,15 @@ use serde_json::{Value as Json, json};
 
 use crate::harness::cluster::{SEEN, SLEEPING};
 use crate::harness::configuration::BLUE;
+use crate::harness::terraform::change;
 use crate::harness::{Sandbox, Tenant, wait_for};
-
-/// What the plan does with the tenant.
-fn actions(sandbox: &Sandbox) -> Json {
-    let planned = sandbox.terraform.planned();
-    let change = planned["resource_changes"].as_array().into_iter().flatten().find(|change| change["address"] == BLUE);
-    change.map(|change| change["change"]["actions"].clone()).unwrap_or_default()
-}
 
 /// Applies a change of the tenant that must happen in place, and checks that nothing is left to do.
 #[track_caller]
 fn changes_in_place(sandbox: &Sandbox, tenant: &Tenant) {
     sandbox.configure(&[&tenant.hcl()]);
     sandbox.terraform.plan().succeeds();
-    let actions = actions(sandbox);
+    let actions = change(&sandbox.terraform.planned(), BLUE)["actions"].clone();
     assert!(actions == json!(["update"]) || actions == json!(["no-op"]), "{actions}");
     sandbox.terraform.apply_plan().succeeds();
     sandbox.terraform.plan().plans_nothing();

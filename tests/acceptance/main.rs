@@ -2,6 +2,10 @@
 //!
 //! `make test` runs these; `cargo test --features acceptance --test acceptance [NAME]` runs some. They share one cluster
 //! and run in parallel, each in a namespace of its own.
+//!
+//! Some tests ask programs that are not built here, if the environment names them, and say so if it does not:
+//! `KUBEADM_PROGRAMS` (kubeadm of other versions, separated by colons), `CLOUD_INIT`, `IGNITION_VALIDATE`, and
+//! `KUBERNETES_PROVIDER` (the provider's program, alone in its directory).
 
 #![allow(
     clippy::expect_used,
@@ -20,6 +24,7 @@ mod examples;
 mod harness;
 mod import;
 mod interruption;
+mod joins;
 mod kubeconfig_generators;
 mod live_changes;
 mod migration;

@@ -62,6 +62,78 @@ fn the_kubeconfig_and_its_keys_are_in_no_file_and_the_token_only_in_the_state() 
     assert_eq!(sandbox.terraform.resource(BLUE), Json::Null);
 }
 
+/// Neither the one that the provider draws nor the one that the user gives, whatever is done with the join.
+#[test]
+fn a_token_that_is_not_stored_is_in_no_file() {
+    const GIVEN: &str = "zzz999.planted5ecretz99";
+    const OTHER: &str = "zzz999.another5ecretz99";
+    const WITH_GIVEN: &str = "token_wo = var.token\n  token_wo_version = 1";
+    const CONFIGURATION: &str = r#"
+variable "token" {
+  type      = string
+  ephemeral = true
+}
+
+variable "ttl" {
+  type = string
+}
+
+resource "kamaji_worker_join" "drawn" {
+  tenant_control_plane_id = kamaji_tenant_control_plane.blue.id
+  ttl                     = var.ttl
+  store_secret            = false
+}
+
+resource "kamaji_worker_join" "given" {
+  tenant_control_plane_id = kamaji_tenant_control_plane.blue.id
+  ttl                     = var.ttl
+  token_wo                = var.token
+  token_wo_version        = 1
+}
+"#;
+    let mut sandbox = Sandbox::new("unstored");
+    sandbox.terraform.log_everything();
+    sandbox.terraform.set("TF_VAR_token", GIVEN);
+    sandbox.configure(&[&sandbox.tenant().hcl(), CONFIGURATION]);
+    for ttl in ["1h", "2h"] {
+        sandbox.terraform.write("terraform.tfvars", &format!("ttl = {ttl:?}\n"));
+        sandbox.terraform.plan().has_changes();
+        sandbox.terraform.planned();
+        sandbox.terraform.apply_plan().succeeds();
+        sandbox.terraform.plan().plans_nothing();
+    }
+    let join = sandbox.terraform.resource("kamaji_worker_join.drawn");
+    let id = join["values"]["token_id"].as_str().expect("an id").to_owned();
+    let secret = format!("bootstrap-token-{id}");
+    let get = ["get", "secret", "-n", "kube-system", &secret, "-o", "jsonpath={.data.token-secret}"];
+    let drawn = sandbox.cluster.in_tenant(&sandbox.namespace, &get);
+    let plain = base64::engine::general_purpose::STANDARD.decode(&drawn).expect("base64");
+    assert_eq!(plain.len(), 16);
+    // An error is text, too: there is a token of this id already, with another secret.
+    sandbox.terraform.set("TF_VAR_token", OTHER);
+    let twice = CONFIGURATION.replace("\"drawn\"", "\"twice\"").replace("store_secret            = false", WITH_GIVEN);
+    sandbox.configure(&[&sandbox.tenant().hcl(), &twice]);
+    let error = sandbox.terraform.apply().error();
+    assert_eq!(error.summary, "No free bootstrap token found");
+    sandbox.terraform.destroy().succeeds();
+
+    let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let mut secrets = vec![("drawn".to_owned(), plain), ("drawn, encoded".to_owned(), drawn.into_bytes())];
+    for given in [GIVEN, OTHER] {
+        let (_, secret) = given.split_once('.').expect("id.secret");
+        secrets.push((given.to_owned(), secret.into()));
+        secrets.push((format!("{given}, encoded"), encoded(secret).into()));
+    }
+    for file in sandbox.terraform.files() {
+        for (part, content) in contents(&file) {
+            for (name, secret) in &secrets {
+                assert!(!contains(&content, secret), "{name} is in {} {part}", file.display());
+            }
+        }
+    }
+    assert!(sandbox.terraform.files().len() > 20, "configuration, state, plans, output and logs were searched");
+}
+
 /// Terraform prints what a plugin that died has written, and logs the rest.
 #[test]
 fn a_provider_that_dies_leaves_no_secret_in_the_output() {

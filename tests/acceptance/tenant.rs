@@ -1,8 +1,9 @@
 //! The life of a tenant control plane: made, changed, upgraded, destroyed.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::harness::configuration::BLUE;
+use crate::harness::terraform::{change, unknown};
 use crate::harness::{Sandbox, wait_for};
 
 /// Something that uses what the tenant gives out, as other providers do.
@@ -18,27 +19,6 @@ output "url" {
   value = kamaji_tenant_control_plane.blue.endpoint.url
 }
 "#;
-
-/// What a plan does to a resource.
-fn actions(plan: &Json, address: &str) -> Json {
-    let changes = plan["resource_changes"].as_array().cloned().unwrap_or_default();
-    let found = changes.into_iter().find(|change| change["address"] == address).unwrap_or_default();
-    found["change"]["actions"].clone()
-}
-
-/// Paths below `value` that are `true`: the unknown ones, in the `after_unknown` of a plan.
-fn unknown(value: &Json, path: &str) -> Vec<String> {
-    match value {
-        Json::Bool(true) => vec![path.to_owned()],
-        Json::Object(members) => {
-            members.iter().flat_map(|(name, value)| unknown(value, &format!("{path}.{name}"))).collect()
-        }
-        Json::Array(items) => {
-            items.iter().enumerate().flat_map(|(index, value)| unknown(value, &format!("{path}[{index}]"))).collect()
-        }
-        _ => Vec::new(),
-    }
-}
 
 #[test]
 fn a_tenant_is_made_plans_empty_and_its_destroy_leaves_nothing() {
@@ -89,13 +69,13 @@ fn a_label_and_a_certificate_name_change_in_place_and_leave_dependants_known() {
     sandbox.configure(&[&changed, DEPENDANTS]);
     sandbox.terraform.plan().has_changes();
     let plan = sandbox.terraform.planned();
-    assert_eq!(actions(&plan, BLUE), json!(["update"]));
-    assert_eq!(actions(&plan, "terraform_data.dependant"), json!(["no-op"]));
+    assert_eq!(change(&plan, BLUE)["actions"], json!(["update"]));
+    assert_eq!(change(&plan, "terraform_data.dependant")["actions"], json!(["no-op"]));
     assert_eq!(plan["output_changes"]["url"]["actions"], json!(["no-op"]));
     let changes = plan["resource_changes"].as_array().expect("changes");
-    for change in changes {
-        let expected = if change["address"] == BLUE { vec![".status".to_owned()] } else { vec![] };
-        assert_eq!(unknown(&change["change"]["after_unknown"], ""), expected, "{}", change["address"]);
+    for found in changes {
+        let expected = if found["address"] == BLUE { vec![".status".to_owned()] } else { vec![] };
+        assert_eq!(unknown(&found["change"]["after_unknown"], ""), expected, "{}", found["address"]);
     }
 
     let applied = sandbox.terraform.apply_plan().succeeds();
@@ -135,8 +115,8 @@ fn a_version_bump_returns_when_it_is_rolled_out() {
     sandbox.configure(&[&sandbox.tenant().version("v1.30.0").hcl(), DEPENDANTS]);
     sandbox.terraform.plan().has_changes();
     let plan = sandbox.terraform.planned();
-    assert_eq!(actions(&plan, BLUE), json!(["update"]));
-    assert_eq!(actions(&plan, "terraform_data.dependant"), json!(["no-op"]));
+    assert_eq!(change(&plan, BLUE)["actions"], json!(["update"]));
+    assert_eq!(change(&plan, "terraform_data.dependant")["actions"], json!(["no-op"]));
     sandbox.terraform.apply_plan().succeeds();
 
     let live = sandbox.cluster.tenant(&sandbox.namespace, "blue").expect("there");

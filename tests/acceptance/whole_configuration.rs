@@ -81,6 +81,106 @@ fn datastore_tenant_kubeconfig_and_a_consumer_live_in_one_configuration() {
     wait_for("nothing is left", Duration::from_secs(60), || sandbox.leftovers().is_empty().then_some(()));
 }
 
+/// A machine of the local cluster, in place of a cloud's; and what waits for its node and writes into the tenant.
+const MACHINE: &str = r#"
+variable "program" {
+  type = string
+}
+
+resource "kamaji_worker_join" "pool" {
+  tenant_control_plane_id = kamaji_tenant_control_plane.blue.id
+  ttl                     = "1h"
+}
+
+resource "terraform_data" "machine" {
+  input = { name = "${kamaji_tenant_control_plane.blue.namespace}-1", program = var.program }
+
+  provisioner "local-exec" {
+    interpreter = ["/bin/sh", "-ec"]
+    command     = <<-SHELL
+      umask 077
+      file=$(mktemp)
+      trap 'rm -f "$file"' EXIT
+      printf '%s' "$USER_DATA" > "$file"
+      "$PROGRAM" worker up "$NAME" --user-data "$file"
+    SHELL
+    environment = {
+      PROGRAM   = self.input.program
+      NAME      = self.input.name
+      USER_DATA = kamaji_worker_join.pool.user_data.cloud_config
+    }
+  }
+
+  provisioner "local-exec" {
+    when    = destroy
+    command = "'${self.input.program}' worker down '${self.input.name}'"
+  }
+}
+
+ephemeral "kamaji_kubeconfig" "blue" {
+  tenant_control_plane_id = kamaji_tenant_control_plane.blue.id
+}
+
+resource "terraform_data" "inside" {
+  input = terraform_data.machine.output.name
+
+  provisioner "local-exec" {
+    interpreter = ["/bin/sh", "-ec"]
+    command     = <<-SHELL
+      umask 077
+      KUBECONFIG=$(mktemp)
+      export KUBECONFIG
+      trap 'rm -f "$KUBECONFIG"' EXIT
+      printf '%s' "$TENANT" > "$KUBECONFIG"
+      kubectl wait --for=condition=Ready "node/$NODE" --timeout=120s
+      kubectl create configmap made-by-terraform --namespace default --from-literal "node=$NODE"
+    SHELL
+    environment = {
+      TENANT = ephemeral.kamaji_kubeconfig.blue.kubeconfig
+      NODE   = self.input
+    }
+  }
+}
+"#;
+
+#[test]
+fn from_a_datastore_to_a_node_and_back_in_one_apply_and_one_destroy() {
+    let sandbox = Sandbox::new("story");
+    if !sandbox.cluster.is_local_for("a machine in one configuration with its tenant") {
+        return;
+    }
+    let tenant = sandbox
+        .tenant()
+        .version("v1.30.2")
+        .with("data_store", "kamaji_datastore.store.name")
+        .with("addons", "{ kube_proxy = {}, core_dns = {} }")
+        .with("wait_for", "\"reachable\"")
+        .with("destroy_with_nodes", "true");
+    sandbox.terraform.write("terraform.tfvars", &format!("program = {:?}\n", sandbox.cluster.program()));
+    sandbox.configure(&[&data_store(&sandbox), &tenant.hcl(), MACHINE]);
+    sandbox.terraform.apply().succeeds();
+    sandbox.terraform.plan().plans_nothing();
+
+    let in_tenant = |arguments: &[&str]| sandbox.cluster.in_tenant(&sandbox.namespace, arguments);
+    let machine = format!("{}-1", sandbox.namespace);
+    let node = in_tenant(&["get", "configmap", "made-by-terraform", "-o", "jsonpath={.data.node}"]);
+    assert_eq!(node, machine);
+    wait_for("the tenant's DNS runs on the node", Duration::from_secs(120), || {
+        let running = ["get", "pods", "-A", "-l", "k8s-app=kube-dns", "-o", "jsonpath={.items[*].spec.nodeName}"];
+        let ready = ["wait", "pods", "-A", "-l", "k8s-app=kube-dns", "--for=condition=Ready", "--timeout=5s"];
+        let ready = sandbox.cluster.in_tenant_command(&sandbox.namespace, &ready).status.success();
+        (ready && in_tenant(&running).split(' ').all(|node| node == machine)).then_some(())
+    });
+
+    sandbox.terraform.destroy().succeeds();
+    assert_eq!(sandbox.terraform.run(&["state", "list"]).succeeds().stdout.trim(), "");
+    assert_eq!(sandbox.cluster.tenant(&sandbox.namespace, "blue"), None);
+    assert_eq!(sandbox.cluster.get("datastores.kamaji.clastix.io", "default", &sandbox.namespace), None);
+    let entered = sandbox.cluster.worker(&["run", &machine, "--", "true"]).output().expect("starts");
+    assert!(!entered.status.success(), "the machine is gone");
+    wait_for("nothing is left", Duration::from_secs(60), || sandbox.leftovers().is_empty().then_some(()));
+}
+
 #[test]
 fn a_datastore_in_use_is_not_destroyed() {
     let sandbox = Sandbox::new("in-use");

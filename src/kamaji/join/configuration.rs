@@ -13,7 +13,7 @@ use super::{Discovery, JoinInput};
 use crate::kamaji::version::KubernetesVersion;
 
 /// Goes into each payload. Raised whenever the same input gives other bytes, so that a difference is explained.
-pub const TEMPLATE_VERSION: u32 = 2;
+pub const TEMPLATE_VERSION: u32 = 3;
 
 /// The version of kubeadm's configuration: v1beta4 from 1.31, before that v1beta3, which is deprecated then and refused
 /// by 1.37.
@@ -218,7 +218,7 @@ mod tests {
     fn the_configuration_is_what_kubeadm_reads() {
         let pin = &plain().ca_pins[0];
         let wanted = format!(
-            "# terraform-provider-kamaji: worker join, template 2\n\
+            "# terraform-provider-kamaji: worker join, template 3\n\
              apiVersion: 'kubeadm.k8s.io/v1beta4'\n\
              kind: 'JoinConfiguration'\n\
              discovery:\n  \

@@ -19,12 +19,13 @@ impl JoinInput {
         }
     }
 
-    /// Server and CA without credentials, for kubeadm's discovery by file. Holds no secret.
+    /// Server and CA without credentials, for kubeadm's discovery by file, which wants a user all the same. Holds no
+    /// secret.
     ///
     /// # Errors
     /// The YAML cannot be written, which no input leads to.
     pub fn discovery_kubeconfig(&self) -> Result<String, Problem> {
-        Ok(self.kubeconfig("", None).render()?.expose_secret().to_owned())
+        Ok(self.kubeconfig("kubeadm-discovery", None).render()?.expose_secret().to_owned())
     }
 
     /// For a kubelet's `--bootstrap-kubeconfig`: the same, with the token.
@@ -46,7 +47,8 @@ mod tests {
         let discovery = plain().discovery_kubeconfig().unwrap();
         let read = Kubeconfig::parse(&discovery).unwrap();
         assert_eq!((read.server.as_str(), read.has_credentials()), ("https://10.0.0.1:6443", false));
-        assert_eq!(read.ca_pem, plain().ca_pem);
+        assert_eq!((read.ca_pem, read.user.as_str()), (plain().ca_pem, "kubeadm-discovery"));
+        assert!(discovery.contains("users:"), "{discovery}");
         let bootstrap = Kubeconfig::parse(plain().bootstrap_kubeconfig().unwrap().expose_secret()).unwrap();
         assert_eq!(bootstrap.token.unwrap().expose_secret(), "abcdef.0123456789abcdef");
         assert!(!discovery.contains("0123456789abcdef"));

@@ -191,6 +191,11 @@ impl Cluster {
         &self.facts["KAMAJI_CLUSTER_KUBECTL"]
     }
 
+    /// A command of the kubeadm that comes with the local cluster.
+    pub fn kubeadm(&self) -> Command {
+        Command::new(Path::new(self.kubectl_program()).with_file_name("kubeadm"))
+    }
+
     /// Stops a component of the local cluster until the drop of what is returned, which waits until it is healthy again.
     pub fn stop_component(&'static self, name: &'static str) -> Stopped {
         run(Command::new(&self.program).args(["stop", name]));

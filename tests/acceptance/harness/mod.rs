@@ -4,6 +4,7 @@ pub mod api_server;
 pub mod cluster;
 pub mod configuration;
 pub mod database;
+pub mod machine;
 pub mod sandbox;
 pub mod terraform;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 pub use api_server::ApiServer;
 pub use configuration::Tenant;
+pub use machine::Machine;
 pub use sandbox::Sandbox;
 
 /// Asks until the answer is there, and returns it; panics with `what` when `limit` is over.

@@ -15,6 +15,11 @@ use super::cluster::{cluster, run};
 /// How long any Terraform command may take.
 const DEADLINE: Duration = Duration::from_secs(300);
 
+/// The program of the `kubernetes` provider. There is no registry to take it from, so the environment names one.
+fn kubernetes_provider() -> Option<PathBuf> {
+    std::env::var_os("KUBERNETES_PROVIDER").map(PathBuf::from)
+}
+
 /// A working directory: configuration, state, logs.
 pub struct Terraform {
     dir: Option<TempDir>,
@@ -36,14 +41,25 @@ impl Terraform {
         // For provisioners.
         link(cluster().kubectl_program(), &programs, "kubectl");
         // OpenTofu reads the same short source address as one of its own registry.
-        let (address, plugins) = (terraform_provider_kamaji::provider::ADDRESS, plugins.display());
-        let opentofu = address.replace("registry.terraform.io", "registry.opentofu.org");
-        let settings = format!(
-            "disable_checkpoint = true\nprovider_installation {{\n  dev_overrides {{\n    {address:?} = \
-             \"{plugins}\"\n    {opentofu:?} = \"{plugins}\"\n  }}\n}}\n"
-        );
+        let mut overrides = String::new();
+        let mut add = |address: &str, folder: &Path| {
+            let opentofu = address.replace("registry.terraform.io", "registry.opentofu.org");
+            let folder = folder.display();
+            overrides.push_str(&format!("    {address:?} = \"{folder}\"\n    {opentofu:?} = \"{folder}\"\n"));
+        };
+        add(terraform_provider_kamaji::provider::ADDRESS, &plugins);
+        if let Some(folder) = kubernetes_provider().as_deref().and_then(Path::parent) {
+            add("registry.terraform.io/hashicorp/kubernetes", folder);
+        }
+        let settings =
+            format!("disable_checkpoint = true\nprovider_installation {{\n  dev_overrides {{\n{overrides}  }}\n}}\n");
         fs::write(dir.path().join("terraform.rc"), settings).expect("written");
         Self { dir: Some(dir), log_level: "DEBUG", environment: Vec::new() }
+    }
+
+    /// True if there is a `kubernetes` provider to use.
+    pub fn has_kubernetes(&self) -> bool {
+        kubernetes_provider().is_some()
     }
 
     /// From now on Terraform and the provider log everything.
@@ -169,6 +185,27 @@ impl Drop for Terraform {
         {
             eprintln!("configuration, state and logs are kept in {}", dir.keep().display());
         }
+    }
+}
+
+/// The change of a resource in a plan; null if it has none.
+pub fn change(plan: &Json, address: &str) -> Json {
+    let changes = plan["resource_changes"].as_array().cloned().unwrap_or_default();
+    let found = changes.into_iter().find(|change| change["address"] == address).unwrap_or_default();
+    found["change"].clone()
+}
+
+/// Paths below `value` that are `true`: the unknown ones, in the `after_unknown` of a change.
+pub fn unknown(value: &Json, path: &str) -> Vec<String> {
+    match value {
+        Json::Bool(true) => vec![path.to_owned()],
+        Json::Object(members) => {
+            members.iter().flat_map(|(name, value)| unknown(value, &format!("{path}.{name}"))).collect()
+        }
+        Json::Array(items) => {
+            items.iter().enumerate().flat_map(|(index, value)| unknown(value, &format!("{path}[{index}]"))).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -147,9 +147,9 @@ fn the_cloud_config_joins_and_removes_the_token(
 
 #[test]
 fn the_first_lines_say_what_it_is() {
-    assert!(shell(&plain()).starts_with("#!/bin/sh\n# terraform-provider-kamaji: worker join, template 2\n"));
+    assert!(shell(&plain()).starts_with("#!/bin/sh\n# terraform-provider-kamaji: worker join, template 3\n"));
     let cloud = plain().user_data_cloud_config().unwrap();
-    assert!(cloud.expose_secret().starts_with("#cloud-config\n# terraform-provider-kamaji: worker join, template 2\n"));
+    assert!(cloud.expose_secret().starts_with("#cloud-config\n# terraform-provider-kamaji: worker join, template 3\n"));
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! Machines that join tenants: booted by the local cluster, with user data that they execute.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::cluster::{Cluster, run, text};
+use super::{Sandbox, wait_for};
+
+/// A booted machine; the drop ends it.
+pub struct Machine {
+    cluster: &'static Cluster,
+    /// Its host name, and so the name of its node.
+    pub name: String,
+}
+
+impl Machine {
+    /// Boots a machine that executes user data; panics if that fails.
+    pub fn boot(sandbox: &Sandbox, name: &str, user_data: &str) -> Self {
+        let machine = Self { cluster: sandbox.cluster, name: format!("{}-{name}", sandbox.namespace) };
+        sandbox.terraform.write(name, user_data);
+        let file = sandbox.terraform.path().join(name);
+        run(sandbox.cluster.worker(&["up", &machine.name, "--user-data"]).arg(file));
+        machine
+    }
+
+    /// A command that runs in it.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.cluster.worker(&["run", &self.name, "--"]);
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Its node once that is Ready.
+    pub fn ready_node(&self, sandbox: &Sandbox) -> Json {
+        wait_for(&format!("node {} is Ready", self.name), Duration::from_secs(120), || {
+            let get = ["get", "node", &self.name, "--ignore-not-found", "-o", "json"];
+            let node: Json = serde_json::from_str(&sandbox.cluster.in_tenant(&sandbox.namespace, &get)).ok()?;
+            let conditions = node["status"]["conditions"].as_array()?;
+            conditions.iter().any(|it| it["type"] == "Ready" && it["status"] == "True").then_some(node)
+        })
+    }
+
+    /// Runs a pod on its node, whatever the taints, that asks the tenant's API for its version as pods do: by the
+    /// address of the Service, with the token of a ServiceAccount. Returns the answer, which comes by way of the node.
+    pub fn runs_a_pod(&self, sandbox: &Sandbox) -> Json {
+        let in_tenant = |arguments: &[&str]| sandbox.cluster.in_tenant(&sandbox.namespace, arguments);
+        let (name, version) = (format!("asks-on-{}", self.name), "v1.30.2");
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
+            "spec": {
+                "nodeSelector": { "kubernetes.io/hostname": self.name },
+                "tolerations": [{ "operator": "Exists" }],
+                // kube-proxy may come up later than the pod.
+                "restartPolicy": "OnFailure",
+                "containers": [{
+                    "name": "kubectl", "image": format!("registry.k8s.io/kubectl:{version}"),
+                    "args": ["get", "--raw", "/version"],
+                }],
+            },
+        });
+        let manifest = sandbox.terraform.path().join(format!("{name}.json"));
+        std::fs::write(&manifest, pod.to_string()).expect("written");
+        in_tenant(&["create", "-f", &manifest.to_string_lossy()]);
+        wait_for(&format!("pod {name} has run"), Duration::from_secs(120), || {
+            let phase = in_tenant(&["get", "pod", &name, "-o", "jsonpath={.status.phase}"]);
+            (phase == "Succeeded").then_some(())
+        });
+        let answer: Json = serde_json::from_str(&in_tenant(&["logs", &name])).expect("JSON");
+        in_tenant(&["delete", "pod", &name]);
+        answer
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let down = self.cluster.worker(&["down", &self.name]).output();
+        if !down.is_ok_and(|output| output.status.success()) {
+            eprintln!("the machine {} could not be ended", self.name);
+        }
+    }
+}
+
+/// Runs a command with a text as its input; its output, or what it complained about.
+pub fn fed(command: &mut Command, input: &str) -> Result<String, String> {
+    use std::io::Write as _;
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("starts");
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("taken");
+    let output = child.wait_with_output().expect("ends");
+    let said = format!("{}{}", text(&output), String::from_utf8_lossy(&output.stderr));
+    if output.status.success() { Ok(said) } else { Err(said) }
+}
