@@ -175,7 +175,8 @@ fn the_guides_speak_of_attributes_that_exist() {
         }
     }
     /// Arguments of Terraform itself, types of other providers, and examples' own names.
-    const OTHERS: [&str; 7] = [
+    const OTHERS: [&str; 8] = [
+        "for_each",
         "create_before_destroy",
         "prevent_destroy",
         "ignore_changes",

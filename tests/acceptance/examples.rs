@@ -11,7 +11,7 @@ use crate::harness::cluster::cluster;
 use crate::harness::database::Database;
 use crate::harness::{Sandbox, wait_for};
 
-/// A consumer of the same values as the `kubernetes` provider, which is not there without a registry.
+/// A consumer of the same values as the `kubernetes` provider, where that one is not there.
 const INSTEAD_OF_KUBERNETES: &str = r#"
 resource "terraform_data" "inside" {
   input = kamaji_tenant_control_plane.example.uid
@@ -74,6 +74,8 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::gateway("exposure/gateway")]
 #[case::module("module")]
 #[case::datastore_module("datastore-module")]
+#[case::workers_module("workers-module")]
+#[case::whole("whole")]
 #[case::postgresql("datastores/postgresql")]
 #[case::mysql("datastores/mysql")]
 #[case::nats("datastores/nats")]
@@ -101,10 +103,19 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         let content = fs::read_to_string(&file).expect("readable");
         // The test's directory is another one.
         let content = content.replace("\"../../modules/", &format!("\"{}/", modules().display()));
-        let mut used =
-            without_block(&without_block(&content, "provider \"kubernetes\" {"), "kubernetes = {\n      source");
-        if used.contains("ephemeral \"kamaji_kubeconfig\"") {
-            used.push_str(INSTEAD_OF_KUBERNETES);
+        let mut used = content.clone();
+        if !sandbox.terraform.has_kubernetes() {
+            for head in ["provider \"kubernetes\" {", "kubernetes = {\n      source", "resource \"kubernetes_"] {
+                while used.contains(head) {
+                    used = without_block(&used, head);
+                }
+            }
+            if used != content {
+                eprintln!("left out, since KUBERNETES_PROVIDER names no program: the kubernetes provider in {folder}");
+            }
+            if used.contains("ephemeral \"kamaji_kubeconfig\"") {
+                used.push_str(INSTEAD_OF_KUBERNETES);
+            }
         }
         sandbox.terraform.write(&file.file_name().unwrap_or_default().to_string_lossy(), &used);
         all.push_str(&content);
@@ -124,10 +135,14 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         ("namespace", sandbox.namespace.clone()),
         ("node_address", sandbox.cluster.node_address().to_owned()),
         ("node_port", sandbox.port.to_string()),
+        ("cluster_program", sandbox.cluster.program().display().to_string()),
     ];
     let declared = |name: &str| all.contains(&format!("variable \"{name}\""));
     let mut values: String =
         values.iter().filter(|(name, _)| declared(name)).map(|(name, value)| format!("{name} = {value:?}\n")).collect();
+    if declared("cluster_program") && !sandbox.cluster.is_local_for(folder) {
+        return;
+    }
     if declared("etcd_endpoint") {
         if !sandbox.cluster.is_local_for(folder) {
             return;
@@ -203,7 +218,8 @@ fn every_folder_of_examples_has_its_case() {
         .lines()
         .filter_map(|line| line.strip_prefix("#[case::")?.split('"').nth(1).map(str::to_owned))
         .collect();
-    let mut folders = BTreeSet::from(["quickstart", "module", "datastore-module"].map(str::to_owned));
+    let mut folders =
+        BTreeSet::from(["quickstart", "module", "datastore-module", "workers-module", "whole"].map(str::to_owned));
     for group in ["exposure", "datastores", "resources", "data-sources", "ephemeral-resources"] {
         for entry in fs::read_dir(root().join(group)).expect("a folder") {
             folders.insert(format!("{group}/{}", entry.expect("an entry").file_name().to_string_lossy()));
