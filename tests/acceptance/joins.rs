@@ -472,3 +472,42 @@ fn the_programs_of_machines_take_what_is_rendered_for_them() {
     drop(machine);
     sandbox.terraform.destroy().succeeds();
 }
+
+/// No plan fails while the tenant sleeps, and what is due is done once it is awake.
+#[test]
+fn a_join_lives_with_a_tenant_that_sleeps() {
+    let sandbox = Sandbox::new("restless");
+    let joins =
+        [pool(""), pool("renewal_policy = \"extend\"").replace("\"pool\"", "\"ends\"").replace("1h", "1m")].join("\n");
+    let tenant = sandbox.tenant().version("v1.30.2");
+    sandbox.configure(&[&tenant.hcl(), &joins]);
+    sandbox.terraform.apply().succeeds();
+    let (before, ends) = (join(&sandbox, POOL), join(&sandbox, "kamaji_worker_join.ends"));
+
+    // Asleep, the tenant is not asked; what is due waits.
+    let deployment = |replicas: u8| {
+        format!("{{ service = {{ service_type = \"NodePort\" }}, deployment = {{ replicas = {replicas} }} }}")
+    };
+    let asleep = tenant.clone().with("control_plane", &deployment(0));
+    sandbox.configure(&[&asleep.hcl(), &joins]);
+    sandbox.terraform.apply().succeeds();
+    let end: jiff::Timestamp = ends["expiration"].as_str().expect("a time").parse().expect("a time");
+    wait_for("the token has expired", Duration::from_secs(120), || (jiff::Timestamp::now() > end).then_some(()));
+    let plan = sandbox.terraform.plan().plans_nothing();
+    let said: Vec<String> = plan.warnings().into_iter().map(|warning| warning.summary).collect();
+    assert_eq!(said, ["Token cannot be renewed now"], "{plan}");
+    let refused =
+        sandbox.terraform.run(&["apply", "-json", "-auto-approve", "-destroy", &format!("-target={POOL}")]).error();
+    assert_eq!(refused.summary, "Token cannot be revoked now");
+    assert_eq!(join(&sandbox, POOL), before);
+
+    // Awake again.
+    sandbox.configure(&[&tenant.hcl(), &joins]);
+    sandbox.terraform.apply().succeeds();
+    sandbox.terraform.apply().succeeds();
+    let extended = join(&sandbox, "kamaji_worker_join.ends");
+    assert_eq!(without(&extended, &["expiration"]), without(&ends, &["expiration"]));
+    assert_ne!(extended["expiration"], ends["expiration"]);
+    assert!(is_taken(&sandbox, &extended));
+    sandbox.terraform.destroy().succeeds();
+}
