@@ -24,7 +24,7 @@ struct State {
     settings: Arc<Settings>,
     /// UID of the management cluster, asked once; [`None`] inside if it may not be seen.
     uid: Arc<OnceCell<Option<String>>>,
-    said: BTreeSet<&'static str>,
+    said: BTreeSet<String>,
     /// The objects that plans of this run delete.
     going: watch::Sender<BTreeSet<ObjectRef>>,
 }
@@ -159,9 +159,9 @@ impl Configured {
     }
 
     /// A diagnostic that is worth saying once a run, however many objects it concerns.
-    pub fn once(&self, what: &'static str, diagnostic: Diagnostic) -> Diagnostics {
+    pub fn once(&self, what: impl Into<String>, diagnostic: Diagnostic) -> Diagnostics {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if state.said.insert(what) { diagnostic.into() } else { Diagnostics::new() }
+        if state.said.insert(what.into()) { diagnostic.into() } else { Diagnostics::new() }
     }
 
     /// A plan of this run deletes an object.

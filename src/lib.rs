@@ -1,5 +1,6 @@
 //! The Terraform provider for Kamaji.
 
+pub mod bootstrap_tokens;
 pub mod configured;
 pub mod database;
 pub mod datastore;
@@ -10,6 +11,7 @@ pub mod kubeconfig_generator;
 pub mod kubernetes_types;
 pub mod managed_object;
 pub mod management_cluster;
+pub mod nodes;
 pub mod provider;
 pub mod tenant_cluster;
 pub mod tenant_control_plane;

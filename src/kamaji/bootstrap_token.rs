@@ -22,6 +22,9 @@ pub const SECRET_TYPE: &str = "bootstrap.kubernetes.io/token";
 /// The group that Kamaji's and kubeadm's RBAC lets join nodes and read `kubelet-config`.
 pub const DEFAULT_GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
 
+/// What a token can be used for: to authenticate as a machine that joins, and to sign the tenant's address and CA for it.
+pub const USAGES: [&str; 2] = ["authentication", "signing"];
+
 const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 const ID_LENGTH: usize = 6;
 const SECRET_LENGTH: usize = 16;
@@ -93,6 +96,20 @@ pub fn random_text<E>(length: usize, mut fill: impl FnMut(&mut [u8]) -> Result<(
 pub fn validator() -> Validator {
     Validator::new("a bootstrap token, `id.secret`", |value| {
         value.as_str().map_or(Ok(()), |text| text.parse::<BootstrapToken>().map(|_| ()))
+    })
+}
+
+/// The rule for an attribute that holds the public part of a token.
+pub fn id() -> Validator {
+    Validator::new("the id of a bootstrap token, six lower-case letters and digits", |value| {
+        let Some(text) = value.as_str().filter(|text| !has_form(text, ID_LENGTH)) else { return Ok(()) };
+        // Whoever mistakes the whole token for its id must not find it in the error.
+        let shown =
+            if text.contains('.') { "The whole token is no id".to_owned() } else { format!("{text:?} is no id") };
+        Err(Problem::new(
+            "Not the id of a bootstrap token",
+            format!("{shown}: it is the six lower-case letters and digits before the dot."),
+        ))
     })
 }
 
@@ -246,8 +263,8 @@ pub struct Found {
     pub token: BootstrapToken,
     /// The end of its life.
     pub expiration: Expiration,
-    /// True if it can be used for authentication and for signing: both are needed to join by token.
-    pub can_join: bool,
+    /// What it can be used for, of [`USAGES`]; a machine that joins by token needs both.
+    pub usages: Vec<&'static str>,
     /// Free text.
     pub description: Option<String>,
     /// Groups that its holder is in, beside `system:bootstrappers`.
@@ -297,7 +314,7 @@ pub fn read_secret(object: &Value) -> Result<Found, Problem> {
     Ok(Found {
         token,
         expiration,
-        can_join: usage("authentication") && usage("signing"),
+        usages: USAGES.into_iter().filter(|name| usage(name)).collect(),
         description: text("description"),
         groups: groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect(),
     })

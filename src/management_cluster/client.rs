@@ -8,6 +8,7 @@ use kube::api::{
     DeleteParams, DynamicObject, GetParams, ListParams, LogParams, Patch, PatchParams, PostParams, Preconditions,
 };
 use kube::core::Request;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -139,6 +140,29 @@ impl ManagementCluster {
         let request = collection(pod)?.logs(&pod.name, &parameters).map_err(unsendable)?;
         let answer = self.exchange(operation, &call(pod, request, true)).await?;
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    /// Has a token made for a ServiceAccount (`TokenRequest`). `spec` is that of the request.
+    pub async fn token_of(
+        &self,
+        operation: &Operation,
+        account: &ObjectRef,
+        spec: &Value,
+    ) -> Result<SecretString, ApiError> {
+        #[derive(Deserialize)]
+        struct Answered {
+            status: Status,
+        }
+        #[derive(Deserialize)]
+        struct Status {
+            token: String,
+        }
+        let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
+        let body = serde_json::to_vec(&body).map_err(|error| unsendable(&error))?;
+        let request = collection(account)?.create_subresource("token", &account.name, &PostParams::default(), body);
+        // Asked twice there are two tokens, and the first one is known to nobody.
+        let call = call(account, request.map_err(unsendable)?, true);
+        read(&self.exchange(operation, &call).await?).map(|answered: Answered| answered.status.token.into())
     }
 
     /// Asks the API server whether it is ready to serve (`/readyz`).
@@ -381,9 +405,9 @@ async fn build(config: Option<kube::Config>) -> Result<kube::Client, ApiError> {
 }
 
 fn collection(object: &ObjectRef) -> Result<Request, ApiError> {
-    // The name goes into the path as it is: `..` or `a?x` would ask for something else.
+    // The name goes into the path as it is: `..` or `a?x` would ask for something else. Roles have colons.
     let name = object.name.as_str();
-    let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':');
     if !name.bytes().all(allowed) || name.bytes().all(|byte| byte == b'.') {
         return Err(unsendable(format!("{name:?} is no name of an object")));
     }

@@ -22,6 +22,12 @@ pub enum Kind {
     /// `v1`, namespaced.
     Secret,
     /// `v1`, namespaced.
+    ServiceAccount,
+    /// `rbac.authorization.k8s.io/v1`, cluster-wide.
+    ClusterRole,
+    /// `rbac.authorization.k8s.io/v1`, cluster-wide.
+    ClusterRoleBinding,
+    /// `v1`, namespaced.
     ConfigMap,
     /// `v1`, namespaced.
     Service,
@@ -74,6 +80,11 @@ impl Kind {
             Self::Namespace => row("", "v1", "Namespace", "namespaces", false),
             Self::Node => row("", "v1", "Node", "nodes", false),
             Self::Secret => row("", "v1", "Secret", "secrets", true),
+            Self::ServiceAccount => row("", "v1", "ServiceAccount", "serviceaccounts", true),
+            Self::ClusterRole => row("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", false),
+            Self::ClusterRoleBinding => {
+                row("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", false)
+            }
             Self::ConfigMap => row("", "v1", "ConfigMap", "configmaps", true),
             Self::Service => row("", "v1", "Service", "services", true),
             Self::Pod => row("", "v1", "Pod", "pods", true),

@@ -15,18 +15,20 @@ use tfplugin::resource::Resource;
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostics, Value};
 
+use crate::bootstrap_tokens::BootstrapTokens;
 use crate::configured::Configured;
 use crate::datastore::DataStore;
 use crate::datastores::DataStores;
-use crate::kubeconfig::Kubeconfig;
+use crate::kubeconfig::{Kubeconfig, KubeconfigInState};
 use crate::kubeconfig_generator::KubeconfigGenerator;
 use crate::managed_object::ManagedResource;
 use crate::managed_object::data_source::ManagedDataSource;
+use crate::nodes::Nodes;
 use crate::tenant_control_plane::TenantControlPlane;
 use crate::tenant_control_planes::TenantControlPlanes;
 use crate::tenants_ready::TenantsReady;
 use crate::versions::Versions;
-use crate::worker_join::WorkerJoin;
+use crate::worker_join::{EphemeralWorkerJoin, WorkerJoin};
 
 /// The source address; written here and nowhere else.
 pub const ADDRESS: &str = "registry.terraform.io/clastix/kamaji";
@@ -61,12 +63,18 @@ impl KamajiProvider {
         let data_sources: Vec<Box<dyn DataSource>> = vec![
             Box::new(ManagedDataSource::new(TenantControlPlane::default(), TENANT_CONTROL_PLANE, Arc::clone(&shared))),
             Box::new(ManagedDataSource::new(DataStore::new(Arc::clone(&shared)), DATA_STORE, Arc::clone(&shared))),
+            Box::new(BootstrapTokens::new(Arc::clone(&shared))),
             Box::new(DataStores::new(Arc::clone(&shared))),
+            Box::new(KubeconfigInState::new(Arc::clone(&shared))),
+            Box::new(Nodes::new(Arc::clone(&shared))),
             Box::new(TenantControlPlanes::new(Arc::clone(&shared))),
             Box::new(TenantsReady::new(Arc::clone(&shared))),
             Box::new(Versions::new(Arc::clone(&shared))),
         ];
-        let ephemeral_resources: Vec<Box<dyn EphemeralResource>> = vec![Box::new(Kubeconfig::new(Arc::clone(&shared)))];
+        let ephemeral_resources: Vec<Box<dyn EphemeralResource>> = vec![
+            Box::new(Kubeconfig::new(Arc::clone(&shared))),
+            Box::new(EphemeralWorkerJoin::new(Arc::clone(&shared))),
+        ];
         Self { shared, resources, data_sources, ephemeral_resources }
     }
 }

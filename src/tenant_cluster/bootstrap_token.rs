@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::api::DynamicObject;
+use serde_json::json;
 use tfplugin::schema::Problem;
 
 use super::TenantCluster;
 use crate::kamaji::bootstrap_token::{
-    BootstrapToken, Found, NAMESPACE, SECRET_TYPE, Terms, read_secret, secret_name, secret_object,
+    BootstrapToken, Found, NAMESPACE, SECRET_TYPE, Terms, expiration_text, read_secret, secret_name, secret_object,
 };
 use crate::kamaji::join::JOIN_ID_LABEL;
 use crate::management_cluster::json_of;
@@ -40,6 +42,21 @@ impl Stored {
             join_id: labels.and_then(|labels| labels.get(JOIN_ID_LABEL).cloned()),
             found: read_secret(&json_of(object)),
         }
+    }
+
+    /// The UID of the Secret.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// The name of the Secret.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The join that made it, if one did.
+    pub fn join_id(&self) -> Option<&str> {
+        self.join_id.as_deref()
     }
 
     /// The public part of the token; [`None`] if the Secret makes no token valid.
@@ -87,21 +104,23 @@ impl TenantCluster {
     }
 
     /// Makes a token valid. One of the same id is left alone: [`ApiError::AlreadyExists`]. Where the answer got lost,
-    /// the tenant is asked whether the token is there.
+    /// the tenant is asked whether the token is there. Returns the UID of its Secret.
     pub async fn create_token(
         &self,
         operation: &Operation,
         token: &BootstrapToken,
         terms: &Terms,
         field_manager: &str,
-    ) -> Result<(), ApiError> {
+    ) -> Result<String, ApiError> {
         let manifest = secret_object(token, terms);
         match self.api.create(operation, Kind::Secret, Some(NAMESPACE), &manifest, field_manager).await {
-            Ok(_) => Ok(()),
+            Ok(written) => Ok(written.object.metadata.uid.unwrap_or_default()),
             Err(error) if error.is_in_doubt() || matches!(error, ApiError::AlreadyExists { .. }) => {
                 let stored = self.find_token(operation, token.id()).await;
-                let is_there = matches!(stored, Ok(Some(stored)) if stored.is_of(&Owner::of(token)));
-                if is_there { Ok(()) } else { Err(error) }
+                match stored {
+                    Ok(Some(stored)) if stored.is_of(&Owner::of(token)) => Ok(stored.uid),
+                    _ => Err(error),
+                }
             }
             Err(error) => Err(error),
         }
@@ -130,6 +149,19 @@ impl TenantCluster {
     ) -> Result<(), ApiError> {
         let patch = Change::Merge(terms.patch(&stored.uid));
         self.api.patch(operation, &secret(&stored.name), &patch, field_manager).await.map(|_| ())
+    }
+
+    /// Moves the end of the token Secret with this name and UID. [`ApiError::NotFound`] and [`ApiError::Conflict`] if it is
+    /// gone.
+    pub async fn move_end(
+        &self,
+        operation: &Operation,
+        (name, uid): (&str, &str),
+        end: Timestamp,
+        field_manager: &str,
+    ) -> Result<(), ApiError> {
+        let change = json!({"metadata": {"uid": uid}, "stringData": {"expiration": expiration_text(end)}});
+        self.api.patch(operation, &secret(name), &Change::Merge(change), field_manager).await.map(|_| ())
     }
 
     /// Makes a token invalid. One that is gone, or another one under the same id, is left alone.

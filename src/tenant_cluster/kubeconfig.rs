@@ -56,18 +56,42 @@ pub async fn read(
 ) -> Result<Option<AdminKubeconfig>, Diagnostic> {
     let view = View::new(live);
     let (namespace, Some(name)) = (view.namespace(), view.admin_kubeconfig_secret()) else { return Ok(None) };
+    let keys: Vec<_> = users.iter().map(|user| user.key()).collect();
+    read_secret(cluster, operation, namespace, name, &keys).await
+}
+
+/// Reads the kubeconfig that a generator has made for a control plane; [`None`] while there is none.
+pub async fn generated(
+    cluster: &ManagementCluster,
+    operation: &Operation,
+    live: &Json,
+    generator: &str,
+) -> Result<Option<AdminKubeconfig>, Diagnostic> {
+    let view = View::new(live);
+    read_secret(cluster, operation, view.namespace(), &format!("{}-{generator}", view.name()), &["value"]).await
+}
+
+/// The kubeconfig under the first of these keys that a Secret has.
+async fn read_secret(
+    cluster: &ManagementCluster,
+    operation: &Operation,
+    namespace: &str,
+    name: &str,
+    keys: &[&str],
+) -> Result<Option<AdminKubeconfig>, Diagnostic> {
     let secret = cluster.secret(operation, namespace, name).await;
     let secret = secret.map_err(|error| error.to_diagnostic(&format!("read the Secret {namespace}/{name}")))?;
-    let Some((key, bytes)) = secret.as_ref().and_then(|secret| {
-        users.iter().find_map(|user| Some((user.key(), secret.get(user.key()).filter(|bytes| !bytes.is_empty())?)))
-    }) else {
+    let Some((key, bytes)) = secret
+        .as_ref()
+        .and_then(|secret| keys.iter().find_map(|key| Some((key, secret.get(key).filter(|bytes| !bytes.is_empty())?))))
+    else {
         return Ok(None);
     };
     let broken = |why: &str| {
         let detail = format!(
             "Key {key} of Secret {namespace}/{name}: {why} Delete the Secret; Kamaji writes it anew, with new credentials."
         );
-        Diagnostic::error("Admin kubeconfig of tenant not usable", detail)
+        Diagnostic::error("Kubeconfig of tenant not usable", detail)
     };
     let text = std::str::from_utf8(bytes).map_err(|_| broken("It is not text."))?;
     let parsed = Kubeconfig::parse(text).map_err(|problem| broken(&problem.detail))?;

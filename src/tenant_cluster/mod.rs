@@ -4,8 +4,13 @@
 //! answers.
 
 pub mod bootstrap_token;
+pub mod inquiry;
 pub mod kubeconfig;
+pub mod lease;
+pub mod minted;
 pub mod nodes;
+pub mod public_token;
+pub mod random;
 pub mod reach;
 pub mod reference;
 #[cfg(test)]
@@ -35,7 +40,7 @@ pub fn over_the_network() -> Connect {
         match load(&credentials, &|name| std::env::var(name).ok()) {
             Ok(config) => Ok(ManagementCluster::new(config)),
             Err(error) => Err(Diagnostic::error(
-                "Admin kubeconfig of tenant not usable",
+                "Kubeconfig of tenant not usable",
                 format!("The kubeconfig that Kamaji keeps for the tenant cannot be used: {error}"),
             )),
         }

@@ -40,8 +40,17 @@ impl Node {
 impl TenantCluster {
     /// All nodes.
     pub async fn nodes(&self, operation: &Operation) -> Result<Vec<Node>, ApiError> {
-        let found = self.api.list(operation, Kind::Node, None, "").await?;
-        Ok(found.iter().map(|object| Node::of(&json_of(object))).collect())
+        self.nodes_as(operation, "", Node::of).await
+    }
+
+    /// The nodes of a label selector, keeping of each what `keep` makes of it. An empty selector is for all.
+    pub async fn nodes_as<T>(
+        &self,
+        operation: &Operation,
+        selector: &str,
+        keep: impl Fn(&Json) -> T,
+    ) -> Result<Vec<T>, ApiError> {
+        self.api.list_kept(operation, Kind::Node, None, selector, |object| keep(&json_of(&object))).await
     }
 }
 

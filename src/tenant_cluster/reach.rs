@@ -104,6 +104,25 @@ impl Reach {
         }
     }
 
+    /// Looks again and again until the tenant answers and, if it is wanted for nodes, takes them; until there is none,
+    /// waiting cannot help, or the time is over.
+    pub async fn seek(&self, operation: &Operation, object: &ObjectRef, wanted: For) -> Result<Sight, Diagnostic> {
+        loop {
+            let silence = match self.look(operation, object).await? {
+                Sight::Missing => return Ok(Sight::Missing),
+                Sight::Answers(tenant) => match not_for(&tenant.live, wanted) {
+                    None => return Ok(Sight::Answers(tenant)),
+                    Some(silence) => silence,
+                },
+                Sight::Silent(silence) => silence,
+            };
+            let hopeless = silence.by_wish || View::new(&silence.live).deleting();
+            if hopeless || operation.remaining() <= AGAIN || !operation.pause(AGAIN).await {
+                return Ok(Sight::Silent(silence));
+            }
+        }
+    }
+
     /// Waits until the tenant answers and, if it is wanted for nodes, is prepared for them. Ends early where waiting
     /// cannot help.
     pub async fn wait(&self, operation: &Operation, object: &ObjectRef, wanted: For) -> Result<Tenant, Diagnostic> {

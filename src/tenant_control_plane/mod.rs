@@ -4,6 +4,7 @@ mod leftovers;
 mod loss;
 mod migration;
 mod observe;
+mod public_token;
 mod remove;
 mod review;
 pub mod schema;
@@ -23,6 +24,7 @@ use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::memory::Memory;
 use crate::managed_object::{Loss, Managed, Now, Scene, Settled, Unsettled};
 use crate::management_cluster::Kind;
+use crate::tenant_cluster::public_token::is_unwanted;
 use crate::tenant_cluster::reach::Reach;
 use crate::tenant_cluster::{Connect, over_the_network};
 
@@ -112,6 +114,11 @@ impl Managed for TenantControlPlane {
         observe::observe(scene, live, state, memory).await
     }
 
+    /// What was kept by wish, and is not any more, is looked for when a write has settled.
+    fn needs_write_beside(&self, prior: &Value, planned: &Value) -> bool {
+        !is_unwanted(prior) && is_unwanted(planned)
+    }
+
     async fn settle(
         &self,
         scene: &Scene,
@@ -119,8 +126,13 @@ impl Managed for TenantControlPlane {
         written: Json,
         more: bool,
     ) -> Result<Settled, Box<Unsettled>> {
-        let level = settle::level(planned, more);
-        settle::settle(&self.reach(scene), scene, level, written).await
+        let (reach, level, before) = (self.reach(scene), settle::level(planned, more), written.clone());
+        let mut settled = settle::settle(&reach, scene, level, written).await?;
+        if !more {
+            let said = public_token::remove(&reach, scene, planned, level, &before, &settled.live).await;
+            settled.warnings.extend(said);
+        }
+        Ok(settled)
     }
 
     fn settles(&self) -> &'static str {

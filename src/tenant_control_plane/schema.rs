@@ -18,6 +18,7 @@ use tfplugin::schema::{
 use crate::kamaji::upgrade::{self, Policy};
 use crate::kamaji::{names, version};
 use crate::managed_object::schema::{adopt_existing, deletion_protection, force_conflicts, metadata, timeouts};
+use crate::tenant_cluster::public_token;
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -160,6 +161,7 @@ fn settings() -> Vec<Attribute> {
              as far as the tenant's API can be asked for its nodes from where Terraform runs; otherwise a warning says \
              that it is not known. Counts as it was applied last.",
         ),
+        public_token::attribute(),
         timeouts(&[("create", "20m"), ("read", "1m"), ("update", "20m"), ("delete", "10m")]),
     ]
 }

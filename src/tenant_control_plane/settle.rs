@@ -44,7 +44,7 @@ pub(super) async fn knows_pauses(scene: &Scene) -> bool {
 }
 
 /// Whether this Kamaji says which generation of the object it has seen.
-async fn reports_generation(scene: &Scene, live: &Json) -> bool {
+pub(super) async fn reports_generation(scene: &Scene, live: &Json) -> bool {
     const SEEN: &str = "/properties/status/properties/observedGeneration";
     View::new(live).observed_generation().is_some()
         || scene.cluster.declares(&scene.operation, Kind::TenantControlPlane, SEEN).await.unwrap_or(false)

@@ -1,6 +1,7 @@
 //! Changes and the end of a control plane against scripted APIs: one of the management cluster, one of the tenant.
 
 mod destroy;
+mod public_token;
 mod upgrade;
 mod waiting;
 

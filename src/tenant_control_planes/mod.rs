@@ -73,16 +73,14 @@ pub fn namespaces(config: &Value) -> Option<Vec<String>> {
 
 /// The diagnostic for a list that failed. `doing` completes "Failed to …".
 pub fn refused(error: &ApiError, doing: &str) -> Diagnostic {
-    let diagnostic = error.to_diagnostic(doing);
-    match error {
-        // The selector is the only part of the request that the user words.
-        ApiError::Other { status: 400, message } => Diagnostic::error(
-            "Label selector not readable",
-            format!("The API server says: {message}. Examples: `env=prod`, `team in (a, b)`, `!retired`."),
-        )
-        .at(Path::of("label_selector")),
-        _ => diagnostic,
-    }
+    bad_selector(error).unwrap_or_else(|| error.to_diagnostic(doing))
+}
+
+/// The diagnostic for a list that failed because of `label_selector`: the only part of the request that the user words.
+pub fn bad_selector(error: &ApiError) -> Option<Diagnostic> {
+    let ApiError::Other { status: 400, message } = error else { return None };
+    let detail = format!("The API server says: {message}. Examples: `env=prod`, `team in (a, b)`, `!retired`.");
+    Some(Diagnostic::error("Label selector not readable", detail).at(Path::of("label_selector")))
 }
 
 /// The filters that the API server does not know.

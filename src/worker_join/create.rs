@@ -9,17 +9,18 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::payload::{diagnostic, fill_tenant, render, render_nothing, tenant_warnings};
 use super::renewal::{Status, stores, ttl};
-use super::secret::{draw, draw_join_id, end, given, make, terms};
+use super::secret::{draw_join_id, end, given, make, terms};
 use super::{Memory, Rendered, Scene, WorkerJoin};
 use crate::kamaji::bootstrap_token::{BootstrapToken, expiration_text};
 use crate::kamaji::tenant_control_plane::View;
 use crate::management_cluster::watch::EndReason;
 use crate::management_cluster::{ApiError, Operation};
 use crate::tenant_cluster::reach::{For, Tenant};
+use crate::tenant_cluster::{public_token, random};
 use secrecy::ExposeSecret as _;
 
 /// How often a token is drawn whose id is taken already: one of two thousand million is.
-const DRAWS: usize = 5;
+pub(super) const DRAWS: usize = 5;
 
 impl WorkerJoin {
     pub(super) async fn make(&self, cx: &Context, request: ApplyRequest) -> ApplyResponse {
@@ -44,7 +45,7 @@ impl WorkerJoin {
         let own_endpoint = !config.get("endpoint").is_null();
         let mut taken = None;
         for _ in 0..if given.is_some() { 1 } else { DRAWS } {
-            let token = given.clone().map_or_else(draw, Ok).map_err(fail)?;
+            let token = given.clone().map_or_else(random::token, Ok).map_err(fail)?;
             let mut state = planned.clone();
             if !state.get("join_id").is_set() {
                 state.set("join_id", draw_join_id().map_err(fail)?.into());
@@ -70,7 +71,7 @@ impl WorkerJoin {
             let terms = terms(&state, Some(expiration), own_endpoint, &scene.object);
             let manager = self.shared.field_manager();
             match make(&tenant.api, &scene.operation, &token, &terms, &manager).await {
-                Ok(()) => {
+                Ok(_) => {
                     let mut diagnostics = said;
                     let signs = !terms.without_signing;
                     diagnostics.extend(after(scene, &tenant, &token, &state, signs).await);
@@ -110,7 +111,13 @@ fn fill_token(state: &mut Value, token: &BootstrapToken) {
 }
 
 /// What is worth knowing about a tenant that has a new token. The token is made, so nothing here is an error.
-async fn after(scene: &Scene, tenant: &Tenant, token: &BootstrapToken, state: &Value, signs: bool) -> Diagnostics {
+pub(super) async fn after(
+    scene: &Scene,
+    tenant: &Tenant,
+    token: &BootstrapToken,
+    state: &Value,
+    signs: bool,
+) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
     if signs && let Err(ended) = tenant.api.wait_until_signed(&scene.operation, token).await {
         let why = match ended.reason {
@@ -128,31 +135,12 @@ async fn after(scene: &Scene, tenant: &Tenant, token: &BootstrapToken, state: &V
             ),
         ));
     }
-    let question = Operation::new(scene.operation.remaining().min(Duration::from_secs(10)), &scene.operation.stop)
-        .patience(Duration::ZERO);
-    if state.get("remove_public_token").as_bool() != Some(false) {
-        diagnostics.extend(remove_public_token(scene, tenant, &question).await);
+    let question = Operation::new(scene.operation.remaining().min(public_token::QUESTION), &scene.operation.stop);
+    let question = question.patience(Duration::ZERO);
+    if public_token::is_unwanted(state) {
+        diagnostics.extend(tenant.api.without_public_token(&question, &scene.object).await);
     }
     let kubelet_config = tenant.api.kubelet_config(&question).await.ok().flatten();
     diagnostics.extend(tenant_warnings(state, tenant, kubelet_config.as_deref()));
     diagnostics
-}
-
-async fn remove_public_token(scene: &Scene, tenant: &Tenant, question: &Operation) -> Diagnostics {
-    match tenant.api.remove_public_token(question).await {
-        Ok(true) => Diagnostic::warning(
-            "Publicly known token removed",
-            format!(
-                "{} held the bootstrap token of kubeadm's documentation, which Kamaji before edge-25.3.1 leaves in every new \
-                 tenant for a day: with it anybody who reaches the API can join a node. It was removed.",
-                scene.object
-            ),
-        )
-        .into(),
-        Ok(false) => Diagnostics::new(),
-        Err(error) => {
-            tracing::info!(%error, "the publicly known token was not looked for");
-            Diagnostics::new()
-        }
-    }
 }

@@ -5,6 +5,7 @@
 
 mod create;
 mod delete;
+mod ephemeral;
 mod payload;
 mod plan;
 mod read;
@@ -34,6 +35,7 @@ use crate::managed_object::schema::timeout;
 use crate::management_cluster::{ObjectRef, Operation};
 use crate::tenant_cluster::reach::Reach;
 use crate::tenant_cluster::{Connect, over_the_network, reference};
+pub use ephemeral::EphemeralWorkerJoin;
 use plan::{Effects, hide};
 use schema::SCHEMA;
 

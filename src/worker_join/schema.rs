@@ -9,7 +9,7 @@ use tfplugin::schema::{
 use crate::kamaji::join::{Discovery, attributes, user_data};
 use crate::kamaji::{bootstrap_token, duration, network, version};
 use crate::managed_object::schema::timeouts;
-use crate::tenant_cluster::reference;
+use crate::tenant_cluster::{public_token, reference};
 
 /// The time to live of a token, unless the configuration says otherwise: kubeadm's own default.
 pub const TTL: &str = "24h";
@@ -48,6 +48,58 @@ const DESCRIPTION: &str = "What a machine needs to join a tenant as a worker: a 
     the token. If the tenant cannot be reached, it fails until the token has expired. Nodes that have joined are neither \
     drained nor deleted. Import is not possible.";
 
+/// The schema of the ephemeral twin.
+pub static EPHEMERAL: LazyLock<Schema> = LazyLock::new(|| {
+    let text = |name| string(name).computed(RecomputedBy::Nothing);
+    let mut all = vec![
+        reference::attribute(
+            "The tenant to join: the `id` of a `kamaji_tenant_control_plane`, `namespace/name`. Refer to the resource, so \
+             that Terraform makes the control plane first.",
+        ),
+        Attribute {
+            mode: Mode::OptionalComputed,
+            ..string("token_id").rule(bootstrap_token::id()).doc(
+                "Public part of a token that is there, six characters: the `token_id` of a resource `kamaji_worker_join` with \
+                 `store_secret = false`. Its secret is read from the tenant. Without it a token is made.",
+            )
+        },
+        ttl("How long a token that is made can be used, a duration such as `90m`, at least `1m`. It is prolonged half way as \
+             long as the run lasts.")
+        .default(EPHEMERAL_TTL),
+        boolean("revoke_on_close").default("false").doc(
+            "Whether a token that was made is removed at the end of the run: for machines that have joined by then, because \
+             a provisioner has waited for them. Otherwise it stays until its end.",
+        ),
+        description(),
+        extra_groups(),
+        include_default_group(),
+        public_token::attribute(),
+    ];
+    all.extend(payload_inputs());
+    all.extend([
+        text("join_id").doc(
+            "Names the join. Nodes carry it as label `terraform.kamaji.clastix.io/join-id`; null for a token that no join has \
+             made.",
+        ),
+        text("token").sensitive().doc("The token, `id.secret`."),
+        text("expiration").doc("When the token expires, RFC 3339 in UTC, if it is not prolonged."),
+    ]);
+    all.extend(payload_outputs());
+    Schema::new(0, EPHEMERAL_DESCRIPTION, all)
+});
+
+/// The time to live of a token that the ephemeral twin makes.
+pub const EPHEMERAL_TTL: &str = "1h";
+
+const EPHEMERAL_DESCRIPTION: &str = "User data for machines that join a tenant, and the token in it, stored nowhere: for \
+    write-only arguments of secret stores, provisioners and `connection` blocks. Most resources that make machines take no \
+    ephemeral values as user data.\n\nWith `token_id` it renders what the resource `kamaji_worker_join` with `store_secret = \
+    false` keeps out of the state; the settings of the machines have to be given here, too. It makes and changes nothing. \
+    \n\nWithout `token_id` it makes a token of its own, at each opening: once for the plan and once for the apply, and also \
+    for a destroy. Each is prolonged as long as the run lasts, and then ends after `ttl`, or at once with \
+    `revoke_on_close`.\n\nIn a tenant that is scaled to zero, does not answer or takes no nodes, and for a token that is not \
+    there any more, the results are null, with a warning, so that no plan fails.";
+
 fn token_inputs() -> Vec<Attribute> {
     vec![
         ttl("How long the token can be used, a duration such as `90m` or `24h`. A change counts from the \
@@ -63,10 +115,7 @@ fn token_inputs() -> Vec<Attribute> {
         ),
         description(),
         extra_groups(),
-        boolean("include_default_group").default("true").doc(
-            "Whether the token is in the group that Kamaji lets join nodes. Without it RBAC of your own has to, for one of \
-             `extra_groups`.",
-        ),
+        include_default_group(),
         string_map("keepers").doc(
             "Anything. A change makes a new token and renders everything anew, with the templates of this release of the \
              provider and the version that the tenant has then.",
@@ -83,10 +132,7 @@ fn token_inputs() -> Vec<Attribute> {
             )
         },
         number("token_wo_version").rule(Validator::whole()).doc("A change makes `token_wo` the token."),
-        boolean("remove_public_token").default("true").doc(
-            "Whether the bootstrap token of kubeadm's documentation is removed from the tenant: Kamaji before edge-25.3.1 \
-             leaves it valid in every new tenant for a day. With it anybody who reaches the API can join a node.",
-        ),
+        public_token::attribute(),
     ]
 }
 
@@ -105,6 +151,14 @@ pub(super) fn extra_groups() -> Attribute {
     string_list("extra_groups")
         .rule(Validator::each(bootstrap_token::group()))
         .doc("Groups of the token's holder, `system:bootstrappers:…`, for RBAC of your own in the tenant.")
+}
+
+/// Whether a token is of the group that Kamaji lets join.
+pub(super) fn include_default_group() -> Attribute {
+    boolean("include_default_group").default("true").doc(
+        "Whether the token is in the group that Kamaji lets join nodes. Without it RBAC of your own has to, for one of \
+         `extra_groups`.",
+    )
 }
 
 /// What payloads are rendered from, beside the token and the tenant.

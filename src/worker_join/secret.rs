@@ -6,31 +6,21 @@ use jiff::{SignedDuration, Timestamp};
 use tfplugin::{Diagnostic, Path, Value};
 
 use super::payload::{diagnostic, discovery};
-use crate::kamaji::bootstrap_token::{BootstrapToken, Terms, random_text};
+use crate::kamaji::bootstrap_token::{BootstrapToken, Terms};
 use crate::kamaji::join::{Discovery, JOIN_ID_LABEL};
 use crate::management_cluster::{ApiError, ObjectRef, Operation};
 use crate::tenant_cluster::TenantCluster;
 use crate::tenant_cluster::bootstrap_token::Owner;
+use crate::tenant_cluster::random;
 
 /// How often a tenant is asked again that does not let its administrator in yet.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Length of a join's id.
 const JOIN_ID: usize = 10;
 
-fn no_random_numbers() -> Diagnostic {
-    Diagnostic::error("No random numbers", "The operating system gives no random numbers, so no token can be drawn.")
-}
-
-/// A new token.
-pub(super) fn draw() -> Result<BootstrapToken, Diagnostic> {
-    let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
-    BootstrapToken::generate(|bytes| random.fill(bytes)).map_err(|_| no_random_numbers())
-}
-
 /// A new id of a join.
 pub(super) fn draw_join_id() -> Result<String, Diagnostic> {
-    let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
-    random_text(JOIN_ID, |bytes| random.fill(bytes)).map_err(|_| no_random_numbers())
+    random::text(JOIN_ID)
 }
 
 /// The token that the configuration gives.
@@ -65,14 +55,14 @@ pub(super) fn terms(value: &Value, end: Option<Timestamp>, own_endpoint: bool, o
     }
 }
 
-/// Makes a token valid. The binding that lets `admin.conf` in comes some seconds after the API.
+/// Makes a token valid; the UID of its Secret. The binding that lets `admin.conf` in comes some seconds after the API.
 pub(super) async fn make(
     api: &TenantCluster,
     operation: &Operation,
     token: &BootstrapToken,
     terms: &Terms,
     field_manager: &str,
-) -> Result<(), ApiError> {
+) -> Result<String, ApiError> {
     loop {
         let error = match api.create_token(operation, token, terms, field_manager).await {
             Err(

@@ -98,7 +98,9 @@ impl WorkerJoin {
             }
             None if !effects.prolongs => return Ok(()),
             None if old_end.is_some_and(|end| end <= Timestamp::now()) => match &known {
-                Some(token) => make(&tenant.api, &scene.operation, token, &terms, &manager).await.map_err(failed)?,
+                Some(token) => {
+                    make(&tenant.api, &scene.operation, token, &terms, &manager).await.map_err(failed)?;
+                }
                 None => return Err(gone(state, "it has expired, and is not in the state to be made valid again")),
             },
             None => return Err(gone(state, "it was removed from the tenant before its end, which revoked it")),

@@ -51,10 +51,7 @@ pub(super) fn payload(config: &Value) -> Diagnostics {
 pub(super) fn life(config: &Value) -> Diagnostics {
     let mut found = Diagnostics::new();
     let Some(ttl) = ttl(config) else { return found };
-    if !ttl.is_zero() && ttl < SHORTEST {
-        let detail = "A token lives for at least a minute (`1m`): the tenant's clock and this one may differ.";
-        found.push(error(Path::of("ttl"), "Time to live too short", detail));
-    }
+    found.extend(shortest(config));
     let ahead = renew_before(config);
     if ahead.is_zero() {
         return found;
@@ -68,6 +65,16 @@ pub(super) fn life(config: &Value) -> Diagnostics {
         found.push(error(Path::of("renew_before"), "Renewed from the start", detail));
     }
     found
+}
+
+/// A token that would have ended before anybody has it.
+pub(super) fn shortest(config: &Value) -> Diagnostics {
+    // That it is longer than zero is a rule of every duration.
+    if ttl(config).is_none_or(|ttl| ttl.is_zero() || ttl >= SHORTEST) {
+        return Diagnostics::new();
+    }
+    let detail = "A token lives for at least a minute (`1m`): the tenant's clock and this one may differ.";
+    error(Path::of("ttl"), "Time to live too short", detail).into()
 }
 
 /// What is wrong with the token itself.

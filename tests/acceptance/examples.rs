@@ -38,6 +38,37 @@ resource "terraform_data" "inside" {
 }
 "#;
 
+/// The same with a credential of the run.
+const WITH_A_MINTED_CREDENTIAL: &str = r#"
+resource "terraform_data" "minted" {
+  input = kamaji_tenant_control_plane.example.uid
+
+  provisioner "local-exec" {
+    interpreter = ["/bin/sh", "-ec"]
+    command     = <<-SHELL
+      umask 077
+      file=$(mktemp)
+      trap 'rm -f "$file"' EXIT
+      printf '%s' "$KUBECONFIG_TEXT" > "$file"
+      kubectl --kubeconfig "$file" get --raw /api/v1/namespaces/default/configmaps
+    SHELL
+    environment = { KUBECONFIG_TEXT = ephemeral.kamaji_kubeconfig.minted.kubeconfig }
+  }
+}
+"#;
+
+/// A consumer of the user data, as a secret store that machines fetch it from.
+const INSTEAD_OF_A_SECRET_STORE: &str = r#"
+resource "terraform_data" "store" {
+  input = kamaji_worker_join.pool.token_id
+
+  provisioner "local-exec" {
+    command     = "printf '%s' \"$USER_DATA\" | grep -q '^#cloud-config'"
+    environment = { USER_DATA = ephemeral.kamaji_worker_join.pool.user_data.cloud_config }
+  }
+}
+"#;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
@@ -67,7 +98,11 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::datastores("data-sources/kamaji_datastores")]
 #[case::tenants_ready("data-sources/kamaji_tenants_ready")]
 #[case::versions("data-sources/kamaji_versions")]
+#[case::nodes("data-sources/kamaji_nodes")]
+#[case::kubeconfig_in_state("data-sources/kamaji_kubeconfig")]
+#[case::bootstrap_tokens("data-sources/kamaji_bootstrap_tokens")]
 #[case::kubeconfig("ephemeral-resources/kamaji_kubeconfig")]
+#[case::ephemeral_join("ephemeral-resources/kamaji_worker_join")]
 #[case::load_balancer("exposure/load-balancer")]
 #[case::node_port("exposure/node-port")]
 #[case::ingress("exposure/ingress")]
@@ -81,7 +116,11 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::nats("datastores/nats")]
 fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
     let name = folder.rsplit(['/', '_']).next().unwrap_or_default();
-    let kind = if folder.starts_with("data") { "data-" } else { "" };
+    let kind = match folder.split('/').next() {
+        Some("data-sources") => "data-",
+        Some("ephemeral-resources") => "run-",
+        _ => "",
+    };
     let password = "example-password";
     let database = match folder.strip_prefix("datastores/") {
         Some(_) if !cluster().is_local_for(folder) => return,
@@ -103,18 +142,28 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         let content = fs::read_to_string(&file).expect("readable");
         // The test's directory is another one.
         let content = content.replace("\"../../modules/", &format!("\"{}/", modules().display()));
-        let mut used = content.clone();
+        let mut used = without_block(&content, "aws = {\n      source");
+        while used.contains("resource \"aws_") {
+            used = without_block(&used, "resource \"aws_");
+        }
+        if used.contains("ephemeral \"kamaji_worker_join\"") {
+            used.push_str(INSTEAD_OF_A_SECRET_STORE);
+        }
         if !sandbox.terraform.has_kubernetes() {
+            let with_kubernetes = used.clone();
             for head in ["provider \"kubernetes\" {", "kubernetes = {\n      source", "resource \"kubernetes_"] {
                 while used.contains(head) {
                     used = without_block(&used, head);
                 }
             }
-            if used != content {
+            if used != with_kubernetes {
                 eprintln!("left out, since KUBERNETES_PROVIDER names no program: the kubernetes provider in {folder}");
             }
             if used.contains("ephemeral \"kamaji_kubeconfig\"") {
                 used.push_str(INSTEAD_OF_KUBERNETES);
+            }
+            if used.contains("ephemeral \"kamaji_kubeconfig\" \"minted\"") {
+                used.push_str(WITH_A_MINTED_CREDENTIAL);
             }
         }
         sandbox.terraform.write(&file.file_name().unwrap_or_default().to_string_lossy(), &used);

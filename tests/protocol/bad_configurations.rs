@@ -3,6 +3,7 @@
 mod datastores;
 mod kubeconfig_generators;
 mod mistakes;
+mod tenants;
 mod worker_join;
 
 use serde_json::{Value as Json, json};
@@ -16,8 +17,17 @@ use crate::client::Launch;
 use crate::objects::{Object, Schemas, attribute_type, null_object};
 use mistakes::Mistake;
 
+/// What a type is a type of.
+#[derive(Clone, Copy)]
+enum Of {
+    Resources,
+    DataSources,
+    Ephemerals,
+}
+
 /// Mistakes in configurations of one type.
 struct Group {
+    of: Of,
     type_name: &'static str,
     /// A configuration without a mistake, which the mistakes change.
     sound: Json,
@@ -34,7 +44,8 @@ fn sound() -> Json {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_mistake_in_a_control_plane_is_found_offline_at_its_attribute() {
-    let group = |mistakes| Group { type_name: "kamaji_tenant_control_plane", sound: sound(), mistakes };
+    let group =
+        |mistakes| Group { of: Of::Resources, type_name: "kamaji_tenant_control_plane", sound: sound(), mistakes };
     let count = all_are_found(mistakes::ALL.into_iter().map(group), &|text| text.to_owned()).await;
     println!("{count} mistakes found");
 }
@@ -50,7 +61,7 @@ async fn each_mistake_in_a_datastore_is_found_offline_at_its_attribute() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_mistake_in_a_worker_join_is_found_offline_at_its_attribute() {
     let sound = json!({"tenant_control_plane_id": "tenants/blue"});
-    let group = Group { type_name: "kamaji_worker_join", sound, mistakes: worker_join::ALL };
+    let group = Group { of: Of::Resources, type_name: "kamaji_worker_join", sound, mistakes: worker_join::ALL };
     let count = all_are_found([group], &|text| text.to_owned()).await;
     assert!(count >= 40, "{count}");
     println!("{count} mistakes found");
@@ -59,6 +70,23 @@ async fn each_mistake_in_a_worker_join_is_found_offline_at_its_attribute() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_mistake_in_a_kubeconfig_generator_is_found_offline_at_its_attribute() {
     all_are_found([kubeconfig_generators::group()], &|text| text.to_owned()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mistake_in_what_looks_into_a_tenant_is_found_offline_at_its_attribute() {
+    let group = |of, type_name, mistakes| Group {
+        of,
+        type_name,
+        sound: json!({"tenant_control_plane_id": "tenants/blue"}),
+        mistakes,
+    };
+    let groups = [
+        group(Of::Ephemerals, "kamaji_kubeconfig", tenants::KUBECONFIG),
+        group(Of::Ephemerals, "kamaji_worker_join", tenants::WORKER_JOIN),
+        group(Of::DataSources, "kamaji_nodes", tenants::NODES),
+    ];
+    let count = all_are_found(groups, &|text| text.to_owned()).await;
+    println!("{count} mistakes found");
 }
 
 /// Fails unless each mistake is all that is said of its configuration. `fill_in` completes the JSON texts. Returns how
@@ -70,15 +98,19 @@ async fn all_are_found(groups: impl IntoIterator<Item = Group>, fill_in: &dyn Fn
     let read =
         |text: &str| -> Json { serde_json::from_str(&fill_in(text)).unwrap_or_else(|error| panic!("{text}: {error}")) };
     let (mut wrong, mut count) = (Vec::new(), 0);
-    for Group { type_name, sound, mistakes } in groups {
-        let object = schemas.resource(type_name);
+    for Group { of, type_name, sound, mistakes } in groups {
+        let object = match of {
+            Of::Resources => schemas.resource(type_name),
+            Of::DataSources => schemas.data_source(type_name),
+            Of::Ephemerals => schemas.ephemeral(type_name),
+        };
         let sound = read(&sound.to_string());
-        assert_eq!(said(&mut connection, type_name, object, &sound).await, []);
+        assert_eq!(said(&mut connection, of, type_name, object, &sound).await, []);
         count += mistakes.len();
         for (patch, at, text) in mistakes {
             let mut config = sound.clone();
             merge(&mut config, read(patch));
-            let said = said(&mut connection, type_name, object, &config).await;
+            let said = said(&mut connection, of, type_name, object, &config).await;
             let found = matches!(said.as_slice(), [(path, words)] if path == at && words.contains(text));
             if !found {
                 wrong.push(format!("{patch}\n  should say {text:?} at {at}, but:\n  {said:#?}"));
@@ -92,24 +124,35 @@ async fn all_are_found(groups: impl IntoIterator<Item = Group>, fill_in: &dyn Fn
 /// Path and text of each diagnostic of a validation.
 async fn said(
     connection: &mut crate::client::Connection,
+    of: Of,
     type_name: &str,
     object: Object<'_>,
     config: &Json,
 ) -> Vec<(String, String)> {
     let config = value_of(config, &object.block.attributes, "");
-    let request = wire::validate_resource_config::Request {
-        type_name: type_name.to_owned(),
-        config: Some(object.write(&config)),
-        client_capabilities: Some(wire::ClientCapabilities {
-            write_only_attributes_allowed: true,
-            ..wire::ClientCapabilities::default()
-        }),
+    let (type_name, config) = (type_name.to_owned(), Some(object.write(&config)));
+    let diagnostics = match of {
+        Of::Resources => {
+            let client_capabilities = Some(wire::ClientCapabilities {
+                write_only_attributes_allowed: true,
+                ..wire::ClientCapabilities::default()
+            });
+            let request = wire::validate_resource_config::Request { type_name, config, client_capabilities };
+            connection.provider.validate_resource_config(request).await.unwrap().into_inner().diagnostics
+        }
+        Of::DataSources => {
+            let request = wire::validate_data_resource_config::Request { type_name, config };
+            connection.provider.validate_data_resource_config(request).await.unwrap().into_inner().diagnostics
+        }
+        Of::Ephemerals => {
+            let request = wire::validate_ephemeral_resource_config::Request { type_name, config };
+            connection.provider.validate_ephemeral_resource_config(request).await.unwrap().into_inner().diagnostics
+        }
     };
-    let answer = connection.provider.validate_resource_config(request).await.unwrap().into_inner();
     let text = |diagnostic: wire::Diagnostic| {
         (path(diagnostic.attribute.as_ref()), format!("{}: {}", diagnostic.summary, diagnostic.detail))
     };
-    answer.diagnostics.into_iter().map(text).collect()
+    diagnostics.into_iter().map(text).collect()
 }
 
 /// `a.b[0]["key"]`

@@ -10,7 +10,7 @@ use crate::interrupt::{PROMISED, start, stop};
 use crate::objects::{Object, Schemas, errors};
 
 impl Schemas {
-    fn data_source(&self, type_name: &str) -> Object<'_> {
+    pub fn data_source(&self, type_name: &str) -> Object<'_> {
         Object::of(&self.0.data_source_schemas[type_name])
     }
 }
@@ -91,4 +91,41 @@ async fn an_interrupt_ends_the_wait_for_a_fleet() {
     stop(&mut connection).await;
     let answer = tokio::time::timeout(PROMISED, reading).await.expect("an end").unwrap();
     assert_eq!(errors(&answer.diagnostics), ["Interrupted while waiting"]);
+}
+
+/// A tenant that sleeps fails no plan: what would be read is null, with a warning.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_inside_of_a_tenant_that_sleeps_is_null() {
+    let mut api = ApiServer::start().await;
+    let (_plugin, connection, schemas) = start(&api).await;
+    let mut asleep = tenant("a");
+    asleep["spec"]["controlPlane"]["deployment"] = json!({"replicas": 0});
+    for (type_name, list) in [("kamaji_bootstrap_tokens", "tokens"), ("kamaji_nodes", "nodes")] {
+        let object = schemas.data_source(type_name);
+        let config = object.with(&[("tenant_control_plane_id", "tenants/a".into())]);
+        let reading = read(&connection, type_name, object.write(&config));
+        api.next().await.answer(200, &asleep);
+        let answer = reading.await.unwrap();
+        assert_eq!(errors(&answer.diagnostics), [""; 0]);
+        let state = object.read(answer.state.as_ref());
+        assert!(state.is_wholly_known() && state.get(list).is_null(), "{type_name}");
+        assert_eq!(state.get("reachable"), &false.into());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_ends_the_wait_for_the_inside_of_a_tenant() {
+    let mut api = ApiServer::start().await;
+    let (_plugin, mut connection, schemas) = start(&api).await;
+    for type_name in ["kamaji_bootstrap_tokens", "kamaji_nodes", "kamaji_kubeconfig"] {
+        let object = schemas.data_source(type_name);
+        let config = object.with(&[("tenant_control_plane_id", "tenants/a".into())]);
+        let reading = read(&connection, type_name, object.write(&config));
+        // The tenant has no kubeconfig yet, which is waited for.
+        api.next().await.answer(200, &tenant("a"));
+        let _unanswered = api.next().await;
+        stop(&mut connection).await;
+        let answer = tokio::time::timeout(PROMISED, reading).await.expect("an end").unwrap();
+        assert_eq!(errors(&answer.diagnostics).len(), 1, "{type_name}");
+    }
 }

@@ -8,6 +8,7 @@ mod calls;
 mod certificate;
 mod client;
 mod data_sources;
+mod ephemeral;
 mod handshake;
 mod interrupt;
 mod log;

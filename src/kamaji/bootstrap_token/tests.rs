@@ -83,7 +83,7 @@ fn a_token_expires_at_its_expiration(#[case] now: &str, #[case] expired: bool) {
     let terms = Terms { expiration: Some(time("2026-01-02T03:04:05Z")), ..Terms::default() };
     let found = read_secret(&stored(secret_object(&token(PLACEHOLDER), &terms))).unwrap();
     assert_eq!(found.expired(time(now)), expired);
-    assert!(found.can_join);
+    assert_eq!(found.usages, USAGES);
     assert_eq!(found.groups, [DEFAULT_GROUP]);
 }
 

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use serde_json::{Value as Json, json};
 
-use super::Group;
 use super::mistakes::Mistake;
+use super::{Group, Of};
 
 /// PEM texts; `$NAME` in the JSON stands for them.
 pub struct Credentials(BTreeMap<&'static str, String>);
@@ -101,7 +101,7 @@ fn with_login(driver: &str) -> Json {
 
 /// All of them.
 pub fn groups() -> Vec<Group> {
-    let group = |sound, mistakes| Group { type_name: "kamaji_datastore", sound, mistakes };
+    let group = |sound, mistakes| Group { of: Of::Resources, type_name: "kamaji_datastore", sound, mistakes };
     vec![
         group(etcd(), ETCD),
         group(etcd_with_material(), MATERIAL),

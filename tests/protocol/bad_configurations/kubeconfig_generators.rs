@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::Group;
 use super::mistakes::Mistake;
+use super::{Group, Of};
 
 /// All of them.
 pub fn group() -> Group {
     let sound = json!({"name": "operators", "user": {"string_value": "ops"},
         "groups": [{"from_definition": "metadata.namespace"}]});
-    Group { type_name: "kamaji_kubeconfig_generator", sound, mistakes: ALL }
+    Group { of: Of::Resources, type_name: "kamaji_kubeconfig_generator", sound, mistakes: ALL }
 }
 
 const ALL: &[Mistake] = &[
