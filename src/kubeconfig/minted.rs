@@ -1,7 +1,7 @@
 //! The minted kind of the ephemeral resource: a credential that is made for one run, lives as long as the run, and is
 //! revoked at its end.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,11 +20,8 @@ use crate::kamaji::tenant_control_plane::View;
 use crate::management_cluster::{ApiError, ObjectRef, Operation};
 use crate::tenant_cluster::kubeconfig::AdminKubeconfig;
 use crate::tenant_cluster::lease::{CLOSE, Held, Term};
-use crate::tenant_cluster::minted::Minted;
+use crate::tenant_cluster::minted::{AGAIN, Minted};
 use crate::tenant_cluster::reach::{For, Reach, Sight, Tenant, missing};
-
-/// How often a right that comes late is asked for again.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is remembered between open, renew and close. No secret.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -7,6 +7,7 @@
 //! Whoever crashes leaves a token that ends by itself.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -23,6 +24,12 @@ pub const LABEL: &str = "terraform.kamaji.clastix.io/minted";
 
 /// How long a token is valid at most, seconds, however often its lease is prolonged.
 pub const LONGEST: u64 = 24 * 3_600;
+
+/// How long an aggregated ClusterRole may be without rules. One that selects no others stays so.
+const AGGREGATION: Duration = Duration::from_secs(60);
+
+/// How often what comes late, a right or the rules of a role, is asked for again.
+pub const AGAIN: Duration = Duration::from_secs(1);
 
 /// How old a binding of a ServiceAccount that is not there must be to count as left behind.
 const LEFT_BEHIND: SignedDuration = SignedDuration::from_mins(5);
@@ -202,8 +209,19 @@ impl TenantCluster {
         Ok(())
     }
 
-    /// True if there is a ClusterRole of this name.
+    /// True if there is a ClusterRole of this name. One that is aggregated from others (`admin`, `edit`, `view`) has no
+    /// rules until the tenant's controller manager has started: that is waited for, as long as [`AGGREGATION`].
     pub async fn has_cluster_role(&self, operation: &Operation, name: &str) -> Result<bool, ApiError> {
-        self.api.get(operation, &ObjectRef::cluster(Kind::ClusterRole, name)).await.map(|found| found.is_some())
+        let role = ObjectRef::cluster(Kind::ClusterRole, name);
+        let mut left = AGGREGATION;
+        loop {
+            let Some(found) = self.api.get(operation, &role).await? else { return Ok(false) };
+            let has_rules = found.data["rules"].as_array().is_some_and(|rules| !rules.is_empty());
+            let is_early = found.data["aggregationRule"].is_object() && !has_rules;
+            if !is_early || left.is_zero() || !operation.pause(AGAIN).await {
+                return Ok(true);
+            }
+            left = left.saturating_sub(AGAIN);
+        }
     }
 }

@@ -61,7 +61,8 @@ fn joins(sandbox: &Sandbox, name: &str) -> Option<()> {
     std::fs::write(file.path(), manifest.to_string()).expect("written");
     let created = sandbox.cluster.with_kubeconfig(&kubeconfig, &["create", "-f", &file.path().to_string_lossy()]);
     assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
-    wait_for("the certificate of a node", Duration::from_secs(60), || {
+    // The approver looks again after ever longer pauses if its rights come late.
+    wait_for("the certificate of a node", Duration::from_secs(240), || {
         let issued = sandbox.cluster.in_tenant(&sandbox.namespace, &["get", "csr", name, "-o", "json"]);
         let issued: Json = serde_json::from_str(&issued).ok()?;
         issued["status"]["certificate"].is_string().then_some(())

@@ -114,6 +114,24 @@ async fn a_credential_is_a_token_that_is_bound_to_a_lease() {
     tenant.finish();
 }
 
+/// In a new tenant `edit` has no rules until the controller manager has aggregated it.
+#[tokio::test(start_paused = true)]
+async fn a_role_that_is_not_aggregated_yet_is_waited_for() {
+    let role = |rules: Json| json!({"metadata": {"name": "edit"}, "aggregationRule": {}, "rules": rules});
+    let steps = makes().into_iter().enumerate().flat_map(|(index, step)| {
+        let early = [Json::Null, json!([]), json!([{"verbs": ["get"]}])];
+        match index {
+            1 => early.map(|rules| on(Method::GET, ROLE).answers(200, &role(rules))).into(),
+            _ => vec![step],
+        }
+    });
+    let tenant = Scripted::new(steps);
+    let kubeconfig = kubeconfig(&Scripted::new(management(&control_plane())), &tenant);
+    let opened = kubeconfig.open(&Context::default(), config(None)).await.unwrap();
+    assert_eq!(opened.result.str_at("token"), Some("planted-token"));
+    tenant.finish();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_renewal_moves_the_end_of_the_lease_also_after_an_outage() {
     let tenant = Scripted::new([
@@ -146,7 +164,7 @@ async fn an_outage_until_the_end_is_told() {
     let kubeconfig = kubeconfig(&Scripted::new(management(&control_plane())), &tenant);
     let begin = tokio::time::Instant::now();
     let error = text(&kubeconfig.renew(&Context::default(), memory()).await.unwrap_err());
-    assert!(error.contains("10.0.0.1:6443") && begin.elapsed() <= Duration::from_secs(60), "{error}");
+    assert!(error.contains("10.0.0.1:6443") && begin.elapsed() <= std::time::Duration::from_secs(60), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

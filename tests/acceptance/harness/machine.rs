@@ -63,7 +63,8 @@ impl Machine {
         let manifest = sandbox.terraform.path().join(format!("{name}.json"));
         std::fs::write(&manifest, pod.to_string()).expect("written");
         in_tenant(&["create", "-f", &manifest.to_string_lossy()]);
-        wait_for(&format!("pod {name} has run"), Duration::from_secs(120), || {
+        // Each time that it fails, kubelet waits longer before it tries again: 150 s in all for the fourth time.
+        wait_for(&format!("pod {name} has run"), Duration::from_secs(240), || {
             let phase = in_tenant(&["get", "pod", &name, "-o", "jsonpath={.status.phase}"]);
             (phase == "Succeeded").then_some(())
         });
