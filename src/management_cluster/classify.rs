@@ -106,7 +106,14 @@ fn from_status(asked: &Asked, status: u16, found: &Status) -> (ApiError, Again) 
             None => ApiError::Forbidden { permission: missing_permission(&message), message },
         },
         (401, _) => ApiError::Unauthorized { message },
-        (429, _) => return (ApiError::Throttled { message }, Again::Always),
+        // Whoever evicts decides how long to wait for a budget, and says so meanwhile.
+        (429, _) => match causes.iter().find(|cause| cause.reason == "DisruptionBudget") {
+            Some(cause) if !cause.message.is_empty() => {
+                ApiError::DisruptionBudget { message: cause.message.trim_end_matches('.').to_owned() }
+            }
+            Some(_) => ApiError::DisruptionBudget { message },
+            None => return (ApiError::Throttled { message }, Again::Always),
+        },
         (502..=504, _) => return (ApiError::Unavailable { status, message }, Again::IfIdempotent),
         (400 | 500, _) => return bad_request_or_internal(status, message),
         _ => ApiError::Other { status, message },

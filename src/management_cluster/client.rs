@@ -1,6 +1,7 @@
 //! The API of the management cluster: the few verbs that the provider uses, with one way to fail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use k8s_openapi::api::core::v1::Event;
@@ -204,6 +205,16 @@ impl ManagementCluster {
         self.list_as(operation, kind, namespace, parameters, keep).await
     }
 
+    /// Lists the objects of a kind, from all namespaces, that a field selector chooses: `spec.nodeName=a` for Pods.
+    pub async fn list_by_fields(
+        &self,
+        operation: &Operation,
+        kind: Kind,
+        fields: &str,
+    ) -> Result<Vec<DynamicObject>, ApiError> {
+        self.list_as(operation, kind, None, ListParams::default().fields(fields), |object| object).await
+    }
+
     /// The Events about an object, oldest first. With a uid only those about this object, not about one of the same
     /// name before it.
     pub async fn events(
@@ -356,6 +367,31 @@ impl ManagementCluster {
         let mut request = request.map_err(unsendable)?;
         request.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
         written(&self.exchange(operation, &call(object, request, idempotent)).await?)
+    }
+
+    /// Asks a pod to go, as far as the PodDisruptionBudgets allow (`policy/v1` Eviction), within `grace` or its own grace
+    /// period. Returns once the pod is marked.
+    ///
+    /// # Errors
+    /// [`ApiError::DisruptionBudget`] while a budget does not let it go; [`ApiError::NotFound`] and
+    /// [`ApiError::Conflict`] if the pod with this uid is gone.
+    pub async fn evict(
+        &self,
+        operation: &Operation,
+        pod: &ObjectRef,
+        uid: &str,
+        grace: Option<Duration>,
+    ) -> Result<(), ApiError> {
+        let mut body = json!({"apiVersion": "policy/v1", "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": pod.namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}}});
+        if let Some(grace) = grace {
+            body["deleteOptions"]["gracePeriodSeconds"] = json!(grace.as_secs());
+        }
+        let body = serde_json::to_vec(&body).map_err(|error| unsendable(&error))?;
+        let request = collection(pod)?.create_subresource("eviction", &pod.name, &PostParams::default(), body);
+        // A pod that is marked can be asked again.
+        self.exchange(operation, &call(pod, request.map_err(unsendable)?, true)).await.map(|_| ())
     }
 
     /// Deletes the object with this uid. One of the same name with another uid is left alone: [`Deleted::Gone`].

@@ -113,6 +113,10 @@ impl ApiError {
                 "API server refuses more requests",
                 "It is overloaded or limits this user. Apply again later, or with a lower `-parallelism`.".to_owned(),
             ),
+            Self::DisruptionBudget { .. } => (
+                "PodDisruptionBudget does not let the pod go",
+                "It has to be covered by more ready pods, for which there may have to be more nodes, or ask for fewer.".to_owned(),
+            ),
             Self::Unavailable { .. } => (
                 "API server unavailable",
                 "The API server, or a load balancer before it, is up but cannot answer now. Apply again later.".to_owned(),
@@ -278,6 +282,9 @@ mod tests {
                 message: "connection refused".into(),
             },
             ApiError::Throttled { message: message("the client is limited") },
+            ApiError::DisruptionBudget {
+                message: message("The disruption budget web needs 2 healthy pods and has 2 currently"),
+            },
             ApiError::Unavailable { status: 503, message: message("starting") },
             ApiError::Stopped { sent: true },
             ApiError::Stopped { sent: false },

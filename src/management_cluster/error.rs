@@ -123,6 +123,12 @@ pub enum ApiError {
         /// What the API server says.
         message: String,
     },
+    /// 429 to an eviction: a PodDisruptionBudget lets no pod go now.
+    #[error("{message}")]
+    DisruptionBudget {
+        /// What the API server says: `The disruption budget web needs 2 healthy pods and has 2 currently`.
+        message: String,
+    },
     /// 502, 503 or 504 until the end.
     #[error("the API server is unavailable (HTTP {status}): {message}")]
     Unavailable {

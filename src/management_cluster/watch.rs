@@ -80,6 +80,19 @@ pub async fn wait_until_selected<T>(
     scope.wait(cluster, operation, tick, predicate).await
 }
 
+/// The same for all objects of a kind, from all namespaces, that a field selector chooses: `spec.nodeName=a` for Pods.
+pub async fn wait_until_chosen<T>(
+    cluster: &ManagementCluster,
+    operation: &Operation,
+    kind: Kind,
+    fields: &str,
+    tick: Option<Duration>,
+    predicate: impl FnMut(&BTreeMap<String, DynamicObject>) -> Option<T>,
+) -> Result<T, WaitEnded> {
+    let scope = Scope { kind, namespace: None, what: What::Fields(fields) };
+    scope.wait(cluster, operation, tick, predicate).await
+}
+
 struct Scope<'a> {
     kind: Kind,
     namespace: Option<&'a str>,
@@ -89,6 +102,7 @@ struct Scope<'a> {
 enum What<'a> {
     Named(&'a ObjectRef),
     Labelled(&'a str),
+    Fields(&'a str),
 }
 
 /// What goes on after a watch could not.
@@ -239,6 +253,7 @@ impl Scope<'_> {
         let objects = match self.what {
             What::Named(object) => cluster.get(operation, object).await?.into_iter().collect(),
             What::Labelled(labels) => cluster.list(operation, self.kind, self.namespace, labels).await?,
+            What::Fields(fields) => cluster.list_by_fields(operation, self.kind, fields).await?,
         };
         Ok(objects.into_iter().map(|object| (key(&object, self.is_everywhere()), object)).collect())
     }
@@ -261,6 +276,7 @@ impl Scope<'_> {
             What::Named(object) => config.fields(&format!("metadata.name={}", object.name)),
             What::Labelled("") => config,
             What::Labelled(labels) => config.labels(labels),
+            What::Fields(fields) => config.fields(fields),
         }
     }
 

@@ -4,6 +4,7 @@
 //! answers.
 
 pub mod bootstrap_token;
+pub mod drain;
 pub mod inquiry;
 pub mod kubeconfig;
 pub mod lease;

@@ -234,3 +234,15 @@ proptest::proptest! {
         let _ = status(code, "Forbidden", &message, json!({}));
     }
 }
+
+#[test]
+fn a_disruption_budget_is_named_and_no_overload() {
+    let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+    let budget = "The disruption budget web needs 1 healthy pods and has 1 currently";
+    let causes = json!({"causes": [{"reason": "DisruptionBudget", "message": format!("{budget}.")}]});
+    assert_eq!(
+        status(429, "TooManyRequests", message, causes),
+        (ApiError::DisruptionBudget { message: budget.to_owned() }, Again::Never)
+    );
+    assert_eq!(status(429, "TooManyRequests", "slow down", json!({})).1, Again::Always);
+}
