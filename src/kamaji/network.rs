@@ -30,6 +30,13 @@ pub fn parse_cidr(text: &str) -> Result<IpNet, Problem> {
             ),
         )
     })?;
+    if let IpNet::V6(network) = network
+        && let Some(address) = network.addr().to_ipv4_mapped()
+    {
+        // Kubernetes refuses it: half of the programs that read it would take it for IPv4.
+        let length = network.prefix_len().saturating_sub(96);
+        return Err(mapped(text, &format!("{address}/{length}")));
+    }
     if network.addr() != network.network() {
         return Err(Problem::new(
             "CIDR has host bits set",
@@ -37,6 +44,10 @@ pub fn parse_cidr(text: &str) -> Result<IpNet, Problem> {
         ));
     }
     Ok(network)
+}
+
+fn mapped(text: &str, plain: &str) -> Problem {
+    Problem::new("IPv4 in the notation of IPv6", format!("{text:?} stands for IPv4. Write it so: {plain:?}."))
 }
 
 /// Whether a list of pod or service networks is one that Kubernetes takes: one, or one per IP family.
@@ -275,7 +286,11 @@ pub fn cidr_list() -> Validator {
 /// An IP address.
 pub fn ip_address() -> Validator {
     text_rule("an IP address", |text| match text.parse::<IpAddr>() {
-        Ok(_) => Ok(()),
+        Ok(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+            Some(plain) => Err(mapped(text, &plain.to_string())),
+            None => Ok(()),
+        },
+        Ok(IpAddr::V4(_)) => Ok(()),
         Err(_) => Err(Problem::new(
             "Not an IP address",
             format!("{text:?} is not an IPv4 or IPv6 address. A host name is not possible here."),

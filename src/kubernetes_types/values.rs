@@ -49,6 +49,16 @@ pub fn port_number_or_name(name: &'static str) -> Attribute {
     }))
 }
 
+/// A path that does not lead back (`validatePathNoBacksteps`).
+pub fn without_backsteps() -> Validator {
+    Validator::new("a path without `..`", |value| match value.as_str() {
+        Some(path) if path.split('/').any(|step| step == "..") => {
+            Err(Problem::new("Path leads back", format!("{path:?} has a `..` in it. Write the path itself.")))
+        }
+        _ => Ok(()),
+    })
+}
+
 /// The name of a port (`IANA_SVC_NAME`).
 pub fn port_name() -> Validator {
     Validator::new(

@@ -15,6 +15,7 @@ fn addresses(texts: &[&str]) -> Vec<IpAddr> {
 #[case::v4("10.96.0.0/16", None)]
 #[case::v6("fd00::/112", None)]
 #[case::host_bits("10.96.0.5/16", Some("Write the network itself: \"10.96.0.0/16\""))]
+#[case::mapped("::ffff:10.96.0.0/112", Some("Write it so: \"10.96.0.0/16\""))]
 #[case::host_bits_v6("fd00::5/112", Some("\"fd00::/112\""))]
 #[case::no_prefix("10.96.0.0", Some("Write an address and a prefix length"))]
 #[case::too_long("10.96.0.0/33", Some("CIDR"))]

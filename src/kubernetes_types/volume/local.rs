@@ -6,7 +6,7 @@ use super::source;
 use crate::kubernetes_types::selectors::{
     field_reference, file_mode, items, object_name, optional, resource_reference,
 };
-use crate::kubernetes_types::values::quantity;
+use crate::kubernetes_types::values::{quantity, without_backsteps};
 
 pub(super) fn sources() -> Vec<Attribute> {
     vec![
@@ -58,7 +58,7 @@ fn host_path() -> Vec<Attribute> {
     const TYPES: &[&str] =
         &["DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"];
     vec![
-        string("path").json("path").required().doc("Path of the node."),
+        string("path").json("path").required().rule(without_backsteps()).doc("Path of the node, without `..`."),
         string("type")
             .json("type")
             .also_unset("\"\"")

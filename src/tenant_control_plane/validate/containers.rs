@@ -136,6 +136,13 @@ fn mounts(config: &Value, found: &mut Findings) {
         .iter()
         .map(|at| (Path::of(at), config.get(at)))
         .collect();
+    // In containers the API tells mounts apart by it, and the table says so.
+    for (at, mounts) in &lists {
+        for (path, mount_path) in repeated(items(mounts, at.clone()), |mount| mount.str_at("mount_path")) {
+            let detail = format!("{mount_path:?} is mounted twice in the same container. Choose another directory.");
+            found.error(path.attribute("mount_path"), "Mount path is taken", detail);
+        }
+    }
     for list in CONTAINERS.map(|list| format!("{DEPLOYMENT}.{list}")) {
         lists.extend(
             elements(config, &list)
@@ -149,10 +156,6 @@ fn mounts(config: &Value, found: &mut Findings) {
     };
     for (at, mounts) in lists {
         let all = || items(mounts, at.clone());
-        for (path, mount_path) in repeated(all(), |mount| mount.str_at("mount_path")) {
-            let detail = format!("{mount_path:?} is mounted twice in the same container. Choose another directory.");
-            found.error(path.attribute("mount_path"), "Mount path is taken", detail);
-        }
         for (path, mount) in all() {
             let wrong = |mount_path: &&str| !mount_path.starts_with('/') || mount_path.contains(':');
             if let Some(mount_path) = mount.str_at("mount_path").filter(wrong) {

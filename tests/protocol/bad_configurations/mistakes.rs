@@ -407,8 +407,38 @@ const DEPLOYMENT: &[Mistake] = &[
             "additional_containers": [{"name": "a", "image": "i",
                 "volume_mounts": [{"name": "a", "mount_path": "/a"}, {"name": "a", "mount_path": "/a"}]}]}}}"#,
         "control_plane.deployment.additional_containers[0].volume_mounts[1].mount_path",
+        "\"/a\" twice",
+    ),
+    (
+        r#"{"control_plane": {"deployment": {"additional_volumes": [{"name": "a", "empty_dir": {}}],
+            "additional_volume_mounts": {"scheduler": [
+                {"name": "a", "mount_path": "/a"}, {"name": "a", "mount_path": "/a"}]}}}}"#,
+        "control_plane.deployment.additional_volume_mounts.scheduler[1].mount_path",
         "mounted twice",
     ),
+    (
+        r#"{"control_plane": {"deployment": {"additional_containers": [{"name": "a", "image": "i",
+            "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}]}}}"#,
+        "control_plane.deployment.additional_containers[0].env[1].name",
+        "\"A\" twice",
+    ),
+    (
+        r#"{"control_plane": {"deployment": {"additional_containers": [{"name": "a", "image": "i",
+            "ports": [{"container_port": 1}, {"container_port": 1, "protocol": "TCP"}]}]}}}"#,
+        "control_plane.deployment.additional_containers[0].ports[1]",
+        "`container_port` and `protocol`",
+    ),
+    (
+        r#"{"control_plane": {"deployment": {"additional_volumes": [{"name": "a", "host_path": {"path": "/a/../b"}}]}}}"#,
+        "control_plane.deployment.additional_volumes[0].host_path.path",
+        "`..`",
+    ),
+    (
+        r#"{"kubernetes": {"kubelet": {"preferred_address_types": ["Hostname", "InternalIP", "Hostname"]}}}"#,
+        "kubernetes.kubelet.preferred_address_types[2]",
+        "\"Hostname\" twice",
+    ),
+    (r#"{"network_profile": {"address": "::ffff:192.0.2.1"}}"#, "network_profile.address", "192.0.2.1"),
     (
         r#"{"control_plane": {"deployment": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}}}"#,
         "control_plane.deployment.tolerations[0].value",

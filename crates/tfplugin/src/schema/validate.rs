@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attribute, Kind, Mode, Schema};
+use super::{Attribute, Kind, Merge, Mode, Schema};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::path::Path;
 use crate::value::Value;
@@ -67,7 +67,51 @@ impl Walk {
                 self.found.push(Diagnostic::error(problem.summary, detail).at(at));
             }
         }
+        if let Value::List(items) = value {
+            self.repeated(attribute, items, path, secret);
+        }
         self.nested(attribute, value, path, secret);
+    }
+
+    /// The remote API takes no two elements that it cannot tell apart.
+    fn repeated(&mut self, attribute: &Attribute, items: &[Value], path: &Path, secret: bool) {
+        let keys: Vec<&Attribute> = match attribute.merge() {
+            Merge::Set => Vec::new(),
+            Merge::Keys(keys) => {
+                let is_key = |inner: &&Attribute| inner.api.as_ref().is_some_and(|api| keys.contains(&api.key));
+                attribute.nested().iter().filter(is_key).collect()
+            }
+            Merge::Members | Merge::Whole => return,
+        };
+        let mut seen: Vec<Vec<Value>> = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let identity: Vec<Value> = match keys.as_slice() {
+                [] => vec![item.clone()],
+                keys => keys.iter().map(|key| or_default(key, item.get(key.name))).collect(),
+            };
+            // What is unknown may become anything, and what is null is found elsewhere.
+            if identity.iter().any(|part| !part.is_set()) {
+                continue;
+            }
+            if !seen.contains(&identity) {
+                seen.push(identity);
+                continue;
+            }
+            let (at, told_apart) = match keys.as_slice() {
+                [] => (path.index(index), String::new()),
+                [key] => {
+                    (path.index(index).attribute(key.name), format!(" Elements are told apart by `{}`.", key.name))
+                }
+                keys => {
+                    let names: Vec<_> = keys.iter().map(|key| format!("`{}`", key.name)).collect();
+                    (path.index(index), format!(" Elements are told apart by {}.", names.join(" and ")))
+                }
+            };
+            let quoted: Vec<_> = identity.iter().map(quoted).collect();
+            let what = if secret { String::new() } else { format!(" {}", quoted.join(" with ")) };
+            let detail = format!("`{path}` has{what} twice.{told_apart} Remove one, or change it.");
+            self.found.push(Diagnostic::error("Element is given twice", detail).at(at));
+        }
     }
 
     fn nested(&mut self, attribute: &Attribute, value: &Value, path: &Path, secret: bool) {
@@ -101,6 +145,21 @@ impl Walk {
     }
 }
 
+/// The value of a key; the server's default, where it is a text, counts for one that is absent.
+fn or_default(key: &Attribute, value: &Value) -> Value {
+    let default = || serde_json::from_str::<String>(key.api.as_ref()?.server_default()?).ok();
+    if value.is_null() { default().map_or(Value::Null, Value::from) } else { value.clone() }
+}
+
+/// A key in a message.
+fn quoted(key: &Value) -> String {
+    match key {
+        Value::String(text) => format!("{text:?}"),
+        Value::Number(number) => number.to_string(),
+        _ => "an element".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -114,6 +173,18 @@ mod tests {
         vec![number("port").required().rule(Validator::between(1, 9)), string("note").computed(RecomputedBy::Nothing)]
     }
 
+    fn doors() -> Vec<Attribute> {
+        vec![number("number").json("number").required(), string("side").json("side").server_default("\"left\"")]
+    }
+
+    fn door(number: impl Into<Value>, side: impl Into<Value>) -> Value {
+        Value::object([("number", number.into()), ("side", side.into())])
+    }
+
+    fn named(name: impl Into<Value>) -> Value {
+        Value::object([("name", name.into())])
+    }
+
     fn schema() -> Schema {
         Schema::new(
             0,
@@ -122,6 +193,9 @@ mod tests {
                 string("name").required(),
                 string("kind").rule(Validator::one_of(&["a", "b"])),
                 string("id").computed(RecomputedBy::Nothing),
+                string_list("words").merging(Merge::Set),
+                list_of("doors", doors()).merging(Merge::Keys(&["number", "side"])),
+                list_of("names", vec![string("name").json("name").required()]).merging(Merge::Keys(&["name"])),
                 string_list("tags").rule(Validator::each(Validator::one_of(&["x"]))),
                 object("net", ports()),
                 list_of("list", ports()),
@@ -161,6 +235,9 @@ mod tests {
     #[case::in_list("list", Value::List(vec![port(1), port(0)]), "list[1].port", "Number out of range")]
     #[case::in_set("set", Value::Set(vec![port(1), port(0)]), "set", "Number out of range")]
     #[case::in_map("map", Value::object([("k", port(0))]), "map[\"k\"].port", "Number out of range")]
+    #[case::same_word("words", Value::strings(["a", "b", "a"]), "words[2]", "Element is given twice")]
+    #[case::same_name("names", Value::List(vec![named("a"), named("a")]), "names[1].name", "Element is given twice")]
+    #[case::same_keys("doors", Value::List(vec![door(1, "left"), door(1, Value::Null)]), "doors[1]", "Element is given twice")]
     #[case::deprecated("sort", "x".into(), "sort", "Deprecated attribute")]
     fn is_reported_at_the_attribute(
         #[case] name: &str,
@@ -178,6 +255,10 @@ mod tests {
     #[case::null_parent("net", Value::Null)]
     #[case::unknown_member("net", port(Value::Unknown))]
     #[case::unknown_elements("list", Value::List(vec![Value::Unknown, Value::Null]))]
+    #[case::words("words", Value::List(vec!["a".into(), Value::Unknown, Value::Unknown, "b".into()]))]
+    #[case::names("names", Value::List(vec![named("a"), named(Value::Unknown), named(Value::Unknown)]))]
+    #[case::keys("doors", Value::List(vec![door(1, "left"), door(1, "right"), door(2, "left")]))]
+    #[case::no_key("list", Value::List(vec![port(1), port(1)]))]
     #[case::write_only("key", "k".into())]
     fn is_accepted(#[case] name: &str, #[case] value: Value) {
         assert_eq!(found(&config(name, value), true), []);
