@@ -19,3 +19,4 @@ pub mod tenant_control_planes;
 pub mod tenants_ready;
 pub mod versions;
 pub mod worker_join;
+pub mod worker_nodes;

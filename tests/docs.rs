@@ -175,9 +175,11 @@ fn the_guides_speak_of_attributes_that_exist() {
         }
     }
     /// Arguments of Terraform itself, types of other providers, and examples' own names.
-    const OTHERS: [&str; 8] = [
+    const OTHERS: [&str; 10] = [
         "for_each",
         "create_before_destroy",
+        "depends_on",
+        "replace_triggered_by",
         "prevent_destroy",
         "ignore_changes",
         "kubernetes_manifest",

@@ -43,6 +43,8 @@ pub enum Kind {
     Job,
     /// `networking.k8s.io/v1`, namespaced.
     Ingress,
+    /// `certificates.k8s.io/v1`, cluster-wide.
+    CertificateSigningRequest,
     /// `gateway.networking.k8s.io/v1`, namespaced; only where the Gateway API is installed.
     TlsRoute,
 }
@@ -93,6 +95,9 @@ impl Kind {
             Self::ReplicaSet => row("apps", "v1", "ReplicaSet", "replicasets", true),
             Self::Job => row("batch", "v1", "Job", "jobs", true),
             Self::TlsRoute => row("gateway.networking.k8s.io", "v1", "TLSRoute", "tlsroutes", true),
+            Self::CertificateSigningRequest => {
+                row("certificates.k8s.io", "v1", "CertificateSigningRequest", "certificatesigningrequests", false)
+            }
             Self::Ingress => row("networking.k8s.io", "v1", "Ingress", "ingresses", true),
         }
     }

@@ -29,6 +29,7 @@ use crate::tenant_control_planes::TenantControlPlanes;
 use crate::tenants_ready::TenantsReady;
 use crate::versions::Versions;
 use crate::worker_join::{EphemeralWorkerJoin, WorkerJoin};
+use crate::worker_nodes::WorkerNodes;
 
 /// The source address; written here and nowhere else.
 pub const ADDRESS: &str = "registry.terraform.io/clastix/kamaji";
@@ -59,6 +60,7 @@ impl KamajiProvider {
             Box::new(ManagedResource::new(KubeconfigGenerator, Arc::clone(&shared))),
             Box::new(ManagedResource::new(TenantControlPlane::default(), Arc::clone(&shared))),
             Box::new(WorkerJoin::new(Arc::clone(&shared))),
+            Box::new(WorkerNodes::new(Arc::clone(&shared))),
         ];
         let data_sources: Vec<Box<dyn DataSource>> = vec![
             Box::new(ManagedDataSource::new(TenantControlPlane::default(), TENANT_CONTROL_PLANE, Arc::clone(&shared))),

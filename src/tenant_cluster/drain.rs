@@ -161,7 +161,8 @@ impl TenantCluster {
     ) -> Diagnostics {
         match self.cordon_all(operation, nodes, drain, field_manager).await {
             Ok(found) => {
-                let each = stream::iter(&found).map(|node| self.remove_one(operation, node, drain));
+                let each =
+                    stream::iter(found).map(|node| async move { self.remove_one(operation, &node, drain).await });
                 let ends: Vec<_> = each.buffer_unordered(AT_ONCE).collect().await;
                 let mut failed = Diagnostics::new();
                 failed.extend(ends.into_iter().filter_map(Result::err));

@@ -8,6 +8,7 @@ use super::TenantCluster;
 use super::reach::{Reach, Sight};
 use crate::kamaji::tenant_control_plane::View;
 use crate::management_cluster::json_of;
+use crate::management_cluster::watch::{WaitEnded, wait_until_selected};
 use crate::management_cluster::{ApiError, Kind, ObjectRef, Operation};
 
 /// The longest that a tenant is asked for its nodes: a plan must not hang on an address that swallows packets.
@@ -51,6 +52,44 @@ impl TenantCluster {
         keep: impl Fn(&Json) -> T,
     ) -> Result<Vec<T>, ApiError> {
         self.api.list_kept(operation, Kind::Node, None, selector, |object| keep(&json_of(&object))).await
+    }
+}
+
+/// A machine that asks the tenant for a certificate to be a node with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Nobody has approved or denied it.
+    pub pending: bool,
+}
+
+impl TenantCluster {
+    /// Waits until the nodes of a label selector are what `enough` wants, which is called whenever one of them may have
+    /// changed. An empty selector is for all.
+    pub async fn wait_until_nodes<T>(
+        &self,
+        operation: &Operation,
+        selector: &str,
+        mut enough: impl FnMut(&[Json]) -> Option<T>,
+    ) -> Result<T, WaitEnded> {
+        wait_until_selected(&self.api, operation, Kind::Node, None, selector, None, |nodes| {
+            let nodes: Vec<Json> = nodes.values().map(json_of).collect();
+            enough(&nodes)
+        })
+        .await
+    }
+
+    /// What machines with a bootstrap token have asked for within the last hour, after which the tenant forgets it.
+    pub async fn join_requests(&self, operation: &Operation) -> Result<Vec<Request>, ApiError> {
+        let signer = "spec.signerName=kubernetes.io/kube-apiserver-client-kubelet";
+        let found = self.api.list_by_fields(operation, Kind::CertificateSigningRequest, signer).await?;
+        let by_token = |request: &&Json| {
+            request
+                .pointer("/spec/username")
+                .and_then(Json::as_str)
+                .is_some_and(|user| user.starts_with("system:bootstrap:"))
+        };
+        let read = |request: &Json| Request { pending: request.pointer("/status/conditions").is_none() };
+        Ok(found.iter().map(json_of).collect::<Vec<_>>().iter().filter(by_token).map(read).collect())
     }
 }
 

@@ -104,6 +104,19 @@ impl Reach {
         }
     }
 
+    /// True if the control plane is known not to be the one with this UID: it was made anew under the same name. One that
+    /// cannot be asked now is none.
+    pub async fn is_made_anew(&self, operation: &Operation, object: &ObjectRef, uid: &str) -> bool {
+        if uid.is_empty() {
+            return false;
+        }
+        let operation = operation.clone().patience(Duration::ZERO);
+        match self.cluster.get(&operation, object).await {
+            Ok(Some(found)) => found.metadata.uid.is_some_and(|found| found != uid),
+            Ok(None) | Err(_) => false,
+        }
+    }
+
     /// Looks again and again until the tenant answers and, if it is wanted for nodes, takes them; until there is none,
     /// waiting cannot help, or the time is over.
     pub async fn seek(&self, operation: &Operation, object: &ObjectRef, wanted: For) -> Result<Sight, Diagnostic> {

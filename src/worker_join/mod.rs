@@ -18,7 +18,6 @@ mod update;
 mod validate;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -116,11 +115,8 @@ impl WorkerJoin {
     /// reason for a new token.
     async fn is_made_anew(&self, cx: &Context, planned: &Value, private: &Private) -> bool {
         let Ok(scene) = self.scene(cx, planned, "read") else { return false };
-        let operation = scene.operation.patience(Duration::ZERO);
-        match scene.reach.cluster.get(&operation, &scene.object).await {
-            Ok(Some(found)) => private.read::<Memory>().is_of_another(found.metadata.uid.as_deref()),
-            Ok(None) | Err(_) => false,
-        }
+        let memory: Memory = private.read();
+        scene.reach.is_made_anew(&scene.operation, &scene.object, &memory.tenant_uid).await
     }
 }
 

@@ -92,6 +92,7 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::tenant_control_plane("resources/kamaji_tenant_control_plane")]
 #[case::kubeconfig_generator("resources/kamaji_kubeconfig_generator")]
 #[case::worker_join("resources/kamaji_worker_join")]
+#[case::worker_nodes("resources/kamaji_worker_nodes")]
 #[case::one_control_plane("data-sources/kamaji_tenant_control_plane")]
 #[case::control_planes("data-sources/kamaji_tenant_control_planes")]
 #[case::one_datastore("data-sources/kamaji_datastore")]

@@ -4,8 +4,8 @@
 //! and run in parallel, each in a namespace of its own.
 //!
 //! Some tests ask programs that are not built here, if the environment names them, and say so if it does not:
-//! `KUBEADM_PROGRAMS` (kubeadm of other versions, separated by colons), `CLOUD_INIT`, `IGNITION_VALIDATE`, and
-//! `KUBERNETES_PROVIDER` (the provider's program, alone in its directory).
+//! `KUBEADM_PROGRAMS` (kubeadm of other versions, separated by colons) and `KUBERNETES_PROVIDER` (the provider's program,
+//! alone in its directory).
 
 #![allow(
     clippy::expect_used,
@@ -37,3 +37,4 @@ mod tenant;
 mod troubled_tenants;
 mod whole_configuration;
 mod worker;
+mod worker_nodes;

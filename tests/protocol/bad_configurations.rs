@@ -5,6 +5,7 @@ mod kubeconfig_generators;
 mod mistakes;
 mod tenants;
 mod worker_join;
+mod worker_nodes;
 
 use serde_json::{Value as Json, json};
 use tfplugin::Value;
@@ -64,6 +65,14 @@ async fn each_mistake_in_a_worker_join_is_found_offline_at_its_attribute() {
     let group = Group { of: Of::Resources, type_name: "kamaji_worker_join", sound, mistakes: worker_join::ALL };
     let count = all_are_found([group], &|text| text.to_owned()).await;
     assert!(count >= 40, "{count}");
+    println!("{count} mistakes found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mistake_in_worker_nodes_is_found_offline_at_its_attribute() {
+    let sound = json!({"tenant_control_plane_id": "tenants/blue", "node_names": ["a", "b"]});
+    let group = Group { of: Of::Resources, type_name: "kamaji_worker_nodes", sound, mistakes: worker_nodes::ALL };
+    let count = all_are_found([group], &|text| text.to_owned()).await;
     println!("{count} mistakes found");
 }
 

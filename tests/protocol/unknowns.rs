@@ -177,6 +177,13 @@ async fn what_a_change_of_a_worker_join_costs() {
     insta::assert_snapshot!(costs(&mut connection, &schemas, "kamaji_worker_join", &edits).await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_change_of_worker_nodes_costs() {
+    let (_plugin, mut connection, schemas) = offline().await;
+    let edits = [("tenant_control_plane_id", "tenants/a".into())];
+    insta::assert_snapshot!(costs(&mut connection, &schemas, "kamaji_worker_nodes", &edits).await);
+}
+
 /// A plan of what did not change must be empty, to the last byte.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unchanged_object_is_planned_as_it_is() {
