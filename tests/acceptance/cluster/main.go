@@ -34,6 +34,8 @@ const usageText = `usage: cluster COMMAND
                       prints the path of its kubeconfig
   databases           build kine and a NATS server into the cache (once; two minutes), give the cluster
                       the image of kine, and print the directory of the programs
+  validators          build Ignition's validator and unpack cloud-init into the cache (once; half a minute);
+                      prints their paths as shell variables
   tofu [--force]      print the path of terraform or tofu; builds OpenTofu if neither is there
 `
 
@@ -87,6 +89,8 @@ func command(name string, args []string) error {
 		return apiServerCommand(s, args)
 	case "databases":
 		return databases(s)
+	case "validators":
+		return validators(s)
 	case "tofu":
 		return tofu(s, args)
 	case "machine-init": // internal: the first process of a machine

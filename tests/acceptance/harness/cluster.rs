@@ -44,6 +44,12 @@ impl Cluster {
         &self.program
     }
 
+    /// Paths of programs that validate user data: `IGNITION_VALIDATE`, and `CLOUD_INIT` where it can be had. Built the
+    /// first time.
+    pub fn validators(&self) -> BTreeMap<String, String> {
+        facts(&text(&run(Command::new(&self.program).arg("validators"))))
+    }
+
     /// Path of the kubeconfig.
     pub fn kubeconfig(&self) -> &str {
         &self.facts["KUBECONFIG"]
