@@ -27,6 +27,8 @@ struct State {
     said: BTreeSet<String>,
     /// The objects that plans of this run delete.
     going: watch::Sender<BTreeSet<ObjectRef>>,
+    /// The nodes that plans of this run take out of their tenants.
+    leaving: BTreeSet<(ObjectRef, String)>,
 }
 
 /// What the provider block says beside the cluster.
@@ -168,6 +170,19 @@ impl Configured {
     pub fn will_go(&self, object: ObjectRef) {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
         state.going.send_if_modified(|going| going.insert(object));
+    }
+
+    /// A plan of this run takes a node out of its tenant. Plans of a destroy come in the order of the destroy: what depends
+    /// on the control plane before it.
+    pub fn will_leave(&self, tenant: &ObjectRef, node: &str) {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        state.leaving.insert((tenant.clone(), node.to_owned()));
+    }
+
+    /// True if a plan of this run takes the node out of the tenant.
+    pub fn is_leaving(&self, tenant: &ObjectRef, node: &str) -> bool {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        state.leaving.contains(&(tenant.clone(), node.to_owned()))
     }
 
     /// Which of these objects no plan of this run deletes. Waits a moment for plans that are being made at the same time.

@@ -58,7 +58,7 @@ impl KamajiProvider {
         let resources: Vec<Box<dyn Resource>> = vec![
             Box::new(ManagedResource::new(DataStore::new(Arc::clone(&shared)), Arc::clone(&shared))),
             Box::new(ManagedResource::new(KubeconfigGenerator, Arc::clone(&shared))),
-            Box::new(ManagedResource::new(TenantControlPlane::default(), Arc::clone(&shared))),
+            Box::new(ManagedResource::new(TenantControlPlane::new(Arc::clone(&shared)), Arc::clone(&shared))),
             Box::new(WorkerJoin::new(Arc::clone(&shared))),
             Box::new(WorkerNodes::new(Arc::clone(&shared))),
         ];

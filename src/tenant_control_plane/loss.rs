@@ -9,8 +9,14 @@ use crate::tenant_cluster::reach::Reach;
 /// The attribute that lets nodes go.
 const PERMISSION: &str = "destroy_with_nodes";
 
-/// The data, the credentials, and the nodes that have joined. Nodes refuse it unless they `may_go`.
-pub(super) async fn loss(reach: Option<&Reach>, scene: Option<&Scene>, object: &Value, may_go: bool) -> Loss {
+/// The data, the credentials, and the nodes that have joined and stay. Nodes refuse it unless they `may_go`.
+pub(super) async fn loss(
+    reach: Option<&Reach>,
+    scene: Option<&Scene>,
+    object: &Value,
+    may_go: bool,
+    stays: impl Fn(&Scene, &str) -> bool,
+) -> Loss {
     let store = object.str_at("effective.data_store").or(object.str_at("data_store"));
     let store = store.map(|name| format!(" in the DataStore {name}")).unwrap_or_default();
     let mut loss = Loss {
@@ -18,7 +24,9 @@ pub(super) async fn loss(reach: Option<&Reach>, scene: Option<&Scene>, object: &
         ..Loss::default()
     };
     let (Some(reach), Some(scene)) = (reach, scene) else { return loss };
-    match reach.census(&scene.operation, &scene.object).await {
+    let nodes = reach.census(&scene.operation, &scene.object).await;
+    let nodes = nodes.map(|nodes| nodes.into_iter().filter(|node| stays(scene, &node.name)).collect::<Vec<_>>());
+    match nodes {
         Ok(nodes) if nodes.is_empty() => {}
         Ok(nodes) => {
             loss.what.push_str(&format!("; the control of {}", listed(&nodes)));

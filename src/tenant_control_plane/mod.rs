@@ -13,13 +13,15 @@ mod surroundings;
 mod upgrade;
 mod validate;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::Value as Json;
 use tfplugin::resource::Plan;
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
-use crate::configured::Settings;
+use crate::configured::{Configured, Settings};
 use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::memory::Memory;
 use crate::managed_object::{Loss, Managed, Now, Scene, Settled, Unsettled};
@@ -37,13 +39,19 @@ pub fn show(live: &Json, state: &mut Value) {
 pub struct TenantControlPlane {
     connect: Connect,
     run: surroundings::Run,
+    shared: Arc<Configured>,
 }
 
 impl TenantControlPlane {
+    /// The kind in a provider.
+    pub fn new(shared: Arc<Configured>) -> Self {
+        Self { connect: over_the_network(), run: surroundings::Run::default(), shared }
+    }
+
     /// With tenants reached in another way than over the network.
     #[cfg(test)]
-    pub(crate) fn with(connect: Connect) -> Self {
-        Self { connect, run: surroundings::Run::default() }
+    pub(crate) fn with(connect: Connect, shared: Arc<Configured>) -> Self {
+        Self { connect, ..Self::new(shared) }
     }
 
     fn reach(&self, scene: &Scene) -> Reach {
@@ -53,7 +61,7 @@ impl TenantControlPlane {
 
 impl Default for TenantControlPlane {
     fn default() -> Self {
-        Self { connect: over_the_network(), run: surroundings::Run::default() }
+        Self::new(Arc::default())
     }
 }
 
@@ -107,7 +115,8 @@ impl Managed for TenantControlPlane {
 
     async fn loss(&self, scene: Option<&Scene>, object: &Value, nodes_may_go: bool) -> Loss {
         let reach = scene.map(|scene| self.reach(scene));
-        loss::loss(reach.as_ref(), scene, object, nodes_may_go).await
+        let stays = |scene: &Scene, node: &str| !self.shared.is_leaving(&scene.object, node);
+        loss::loss(reach.as_ref(), scene, object, nodes_may_go, stays).await
     }
 
     async fn observe(&self, scene: &Scene, live: &Json, state: &mut Value, memory: &mut Memory) -> Diagnostics {

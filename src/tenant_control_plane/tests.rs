@@ -32,7 +32,7 @@ const CRD: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/tenan
 /// The resource on a management cluster, with a tenant behind its kubeconfig.
 fn resource(management: &Scripted, tenant: &Scripted) -> ManagedResource<TenantControlPlane> {
     let shared = Arc::new(Configured::of(management.cluster()));
-    ManagedResource::new(TenantControlPlane::with(connect(tenant)), shared)
+    ManagedResource::new(TenantControlPlane::with(connect(tenant), Arc::clone(&shared)), shared)
 }
 
 /// A control plane that works, of a Kamaji that says what it has seen.

@@ -41,11 +41,14 @@ pub struct WorkerNodes {
 }
 
 /// What is remembered beside the attributes.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 struct Memory {
     /// The UID of the control plane that the nodes are of. Another one under the same name has other nodes.
     #[serde(default)]
     tenant_uid: String,
+    /// The last refresh could not ask the tenant: what it did not see is no reason to wait for it.
+    #[serde(default)]
+    silent: bool,
 }
 
 impl Memory {
@@ -90,6 +93,14 @@ impl WorkerNodes {
         let Ok(scene) = self.scene(cx, planned, "read") else { return false };
         scene.reach.is_made_anew(&scene.operation, &scene.object, &memory.tenant_uid).await
     }
+
+    /// A destroy: the control plane may go after these nodes.
+    fn announce(&self, prior: &Value) {
+        let Ok(tenant) = Self::tenant(prior) else { return };
+        for name in prior.get("names").as_list().unwrap_or_default().iter().filter_map(Value::as_str) {
+            self.shared.will_leave(&tenant, name);
+        }
+    }
 }
 
 #[async_trait]
@@ -107,11 +118,16 @@ impl Resource for WorkerNodes {
     }
 
     async fn plan(&self, cx: &Context, request: PlanRequest, mut plan: Plan) -> Plan {
-        if plan.planned.is_null() || request.prior.is_null() {
+        if plan.planned.is_null() {
+            self.announce(&request.prior);
+            return plan;
+        }
+        if request.prior.is_null() {
             return plan;
         }
         let memory: Memory = request.private.read();
-        if lacks_nodes(&request.prior, &plan.planned) || self.is_of_another_tenant(cx, &plan.planned, &memory).await {
+        let lacks_nodes = !memory.silent && lacks_nodes(&request.prior, &plan.planned);
+        if lacks_nodes || self.is_of_another_tenant(cx, &plan.planned, &memory).await {
             for attribute in FOUND {
                 plan.planned.set(attribute, Value::Unknown);
             }

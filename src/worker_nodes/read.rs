@@ -18,6 +18,8 @@ const QUESTION: Duration = Duration::from_secs(5);
 impl WorkerNodes {
     pub(super) async fn refresh(&self, cx: &Context, request: ReadRequest) -> ReadResponse {
         let ReadRequest { mut state, mut private } = request;
+        let mut memory: Memory = private.read();
+        memory.silent = true;
         let diagnostics = if let Some(reason) = self.shared.offline_reason() {
             let warning = Diagnostic::warning(
                 "State not refreshed",
@@ -26,14 +28,18 @@ impl WorkerNodes {
             self.shared.once("offline", warning)
         } else {
             match self.scene(cx, &state, "read") {
-                Ok(scene) => self.look(&scene, &mut state, &mut private).await.unwrap_or_else(Diagnostics::from),
+                Ok(scene) => self.look(&scene, &mut state, &mut memory).await.unwrap_or_else(Diagnostics::from),
                 Err(diagnostic) => diagnostic.into(),
             }
         };
+        // After an import nothing is remembered.
+        if private.is_empty() || private.read::<Memory>() != memory {
+            private = Private::write(&memory);
+        }
         ReadResponse { state, private, diagnostics }
     }
 
-    async fn look(&self, scene: &Scene, state: &mut Value, private: &mut Private) -> Result<Diagnostics, Diagnostic> {
+    async fn look(&self, scene: &Scene, state: &mut Value, memory: &mut Memory) -> Result<Diagnostics, Diagnostic> {
         // The management cluster is asked with patience; the tenant is not.
         let found = scene.reach.cluster.get(&scene.operation, &scene.object).await;
         if found.map_err(|error| error.to_refresh_diagnostic(&format!("read {}", scene.object)))?.is_none() {
@@ -44,7 +50,7 @@ impl WorkerNodes {
         let asking = async {
             match scene.reach.look(&question, &scene.object).await {
                 Ok(Sight::Answers(tenant)) if !View::new(&tenant.live).deleting() => {
-                    seen(&question, &tenant, state, private).await
+                    seen(&question, &tenant, state, memory).await
                 }
                 Ok(Sight::Answers(_) | Sight::Missing) | Err(_) => Err("It is being deleted.".to_owned()),
                 Ok(Sight::Silent(silence)) => Err(silence.why),
@@ -68,18 +74,16 @@ impl WorkerNodes {
 }
 
 /// Notes the nodes of a tenant that answers. An error is why they were not seen.
-async fn seen(question: &Operation, tenant: &Tenant, state: &mut Value, private: &mut Private) -> Result<(), String> {
+async fn seen(question: &Operation, tenant: &Tenant, state: &mut Value, memory: &mut Memory) -> Result<(), String> {
     let Some(selection) = Selection::of(state) else { return Ok(()) };
     let one = |node: &_| selection.takes(node).then(|| shown([node]));
     let found = tenant.api.nodes_as(question, &selection.labels(), one).await;
     let mut nodes: Vec<Value> = found.map_err(|error| format!("{error}."))?.into_iter().flatten().flatten().collect();
     nodes.sort_by(|one, other| one.str_at("name").cmp(&other.str_at("name")));
     fill(state, nodes);
-    let mut memory: Memory = private.read();
-    // After an import nothing is remembered.
+    memory.silent = false;
     if memory.tenant_uid.is_empty() {
         memory.tenant_uid = View::new(&tenant.live).uid().unwrap_or_default().to_owned();
-        *private = Private::write(&memory);
     }
     Ok(())
 }

@@ -121,7 +121,8 @@ const DESCRIPTION: &str = "Waits until machines that join by user data are nodes
     `replace_triggered_by` on the machine, a machine that is replaced is drained before it goes and waited for when it \
     is back.\n\nA refresh shows how the nodes are. If fewer than `node_count` are left, the next plan is to wait for them. A tenant \
     that sleeps or does not answer fails no plan: the state stays as it is, with a warning.\n\nA destroy deletes the Nodes that \
-    are selected then, also of machines that run on: those have to join again. Where a whole \
+    are selected then, also of machines that run on: those have to join again. A control plane \
+    that is destroyed in the same plan goes after them, without `destroy_with_nodes`. Where a whole \
     tenant is destroyed, pods have nowhere to go, and a PodDisruptionBudget keeps the last ones: set `drain = { enabled = \
     false }` and apply that before. To let go of the nodes without touching them, \
     take the resource out of the state (`terraform state rm`).";

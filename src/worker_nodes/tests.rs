@@ -57,7 +57,7 @@ fn state(config: &Value, found: &[Json]) -> Value {
 }
 
 fn memory() -> Private {
-    Private::write(&Memory { tenant_uid: "uid-a".to_owned() })
+    Private::write(&Memory { tenant_uid: "uid-a".to_owned(), silent: false })
 }
 
 async fn plan(management: &Scripted, prior: &Value, config: &Value) -> Plan {
@@ -204,6 +204,13 @@ async fn a_plan_waits_again_where_nodes_are_missing_or_the_tenant_is_another_one
         assert!(planned.get("nodes").is_unknown() && planned.get("ready_count").is_unknown());
         assert!(!planned.get("id").is_unknown());
     }
+    // What a refresh could not see is waited for when it can.
+    let silent = Private::write(&Memory { tenant_uid: "uid-a".to_owned(), silent: true });
+    let request = PlanRequest { prior: fewer.clone(), config: config.clone(), private: silent.clone() };
+    let unasked =
+        Plan { planned: fewer.clone(), requires_replace: Vec::new(), private: silent, diagnostics: Diagnostics::new() };
+    let resource = resource(&awake(), &Scripted::new([]));
+    assert_eq!(resource.plan(&Context::default(), request, unasked).await.planned, fewer);
     // Nothing else changes what is known.
     let mut patient = config.clone();
     patient.set("timeouts", Value::object([("delete", Value::from("1h"))]));
@@ -321,6 +328,18 @@ async fn a_destroy_in_a_tenant_that_sleeps_fails_unless_nothing_is_to_be_drained
     prior.set("drain", Value::object([("enabled", Value::from(false))]));
     let said = delete(&asleep(), &Scripted::new([]), &prior, &Memory::default()).await;
     assert!(!said.has_errors() && text(&said).contains("kubectl delete node"), "{}", text(&said));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_destroy_announces_the_nodes() {
+    let prior = state(&named(&["a", "b"]), &[node("a", true)]);
+    let resource = resource(&awake(), &Scripted::new([]));
+    let request = PlanRequest { prior, config: Value::Null, private: memory() };
+    let plan =
+        Plan { planned: Value::Null, requires_replace: Vec::new(), private: memory(), diagnostics: Diagnostics::new() };
+    resource.plan(&Context::default(), request, plan).await;
+    let tenant = reference::parse("tenants/a").unwrap();
+    assert!(resource.shared.is_leaving(&tenant, "a") && !resource.shared.is_leaving(&tenant, "b"));
 }
 
 #[rstest::rstest]

@@ -52,7 +52,7 @@ impl WorkerNodes {
             Ok(nodes) => {
                 fill(&mut state, nodes);
                 let tenant_uid = View::new(&tenant.live).uid().unwrap_or_default().to_owned();
-                Ok((without_unknowns(&state), Memory { tenant_uid }, tenant))
+                Ok((without_unknowns(&state), Memory { tenant_uid, silent: false }, tenant))
             }
             Err(ended) => Err(scene.not_there(&tenant, planned, &selection, wanted, &ended).await),
         }

@@ -16,9 +16,6 @@ resource "kamaji_tenant_control_plane" "example" {
   kubernetes      = { version = "v1.30.2" }
   control_plane   = { service = { service_type = "NodePort" } }
   network_profile = { address = var.node_address, port = var.node_port }
-
-  # It goes together with its machines.
-  destroy_with_nodes = true
 }
 
 resource "kamaji_worker_join" "example" {

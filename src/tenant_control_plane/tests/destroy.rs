@@ -61,6 +61,28 @@ async fn a_control_plane_with_nodes_is_not_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nodes_that_the_same_plan_takes_out_do_not_count() {
+    let api = Scripted::new(reached());
+    let shared = Arc::new(Configured::of(api.cluster()));
+    let kind = TenantControlPlane::with(connect(&tenant(&["n1", "n2"])), Arc::clone(&shared));
+    let resource = ManagedResource::new(kind, Arc::clone(&shared));
+    let object = crate::tenant_cluster::reference::parse("tenants/a").unwrap();
+    for (node, refused) in [("n1", true), ("n2", false)] {
+        shared.will_leave(&object, node);
+        let plan = Plan {
+            planned: Value::Null,
+            requires_replace: Vec::new(),
+            private: memory(),
+            diagnostics: Diagnostics::new(),
+        };
+        let request = PlanRequest { prior: unprotected(&[]), config: Value::Null, private: memory() };
+        let planned = resource.plan(&Context::default(), request, plan).await;
+        assert_eq!(planned.diagnostics.has_errors(), refused, "{:?}", planned.diagnostics);
+        assert!(!refused || planned.diagnostics.iter().any(|it| it.detail.contains("1 joined node (n2)")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_is_deleted_with_its_nodes_if_the_user_says_so_and_the_tenant_is_not_asked() {
     let steps = [on(Method::DELETE, TENANT).answers(200, &deleted()), on(Method::GET, TENANT).answers(404, &gone())];
     let api = Scripted::new(steps.into_iter().chain(nothing_left()));
