@@ -70,12 +70,15 @@ pub(super) fn fate(object: &Json, drain: &Drain) -> Fate {
     let controller = list("/metadata/ownerReferences").iter().find(|owner| owner["controller"] == true);
     let mirror = object["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
     let finished = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    if mirror || finished || controller.is_some_and(|owner| owner["kind"] == "DaemonSet") {
+    if mirror || controller.is_some_and(|owner| owner["kind"] == "DaemonSet") {
         return Fate::Stays;
     }
-    // Nothing is left to decide.
+    // Nothing is left to decide. The kubelet says that a pod has finished before it lets go of it.
     if pod.going.is_some() {
         return Fate::Goes(pod);
+    }
+    if finished {
+        return Fate::Stays;
     }
     if controller.is_none() && !drain.force {
         return Fate::Refused(pod, Obstacle::Unmanaged);
@@ -140,6 +143,7 @@ mod tests {
     fn a_pod_that_goes_already_needs_no_permission() {
         let mut going = pod(&[("/metadata/ownerReferences", json!([])), volumes()]);
         going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:30Z");
+        going["status"]["phase"] = json!("Succeeded");
         let Fate::Goes(pod) = fate(&going, &Drain::default()) else { panic!("stays") };
         assert!(!pod.is_overdue("2026-01-01T00:00:39Z".parse().unwrap()));
         assert!(pod.is_overdue("2026-01-01T00:00:40Z".parse().unwrap()));
