@@ -44,6 +44,8 @@ pub struct Settings {
     pub check_overlaps: bool,
     /// Labels and annotations of all objects.
     pub metadata: MetadataRules,
+    /// How machines are reached.
+    pub ssh: crate::ssh::Settings,
 }
 
 /// Whether there is a management cluster to be asked.

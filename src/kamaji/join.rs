@@ -104,7 +104,7 @@ impl JoinInput {
 }
 
 /// One word for a POSIX shell.
-pub(super) fn shell_word(text: &str) -> String {
+pub fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.,:/=@%+".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();

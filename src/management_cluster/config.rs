@@ -328,7 +328,7 @@ fn set_proxy(
 }
 
 /// `~` and `~/…`; `~name` is not known here and stays.
-fn expand_home(path: &Path, variables: &Variables<'_>) -> PathBuf {
+pub(crate) fn expand_home(path: &Path, variables: &Variables<'_>) -> PathBuf {
     let home = || variables("HOME").or_else(|| variables("USERPROFILE")).filter(|home| !home.is_empty());
     match path.strip_prefix("~") {
         Ok(rest) => home().map_or_else(|| path.to_owned(), |home| Path::new(&home).join(rest)),

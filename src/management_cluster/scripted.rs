@@ -48,7 +48,7 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
 }
 
-/// A request for a path; what it is answered with is said by the methods of [`Step`].
+/// A request for a path (one that ends with `*` is a beginning); what it is answered with is said by the methods of [`Step`].
 pub(crate) fn on(method: Method, path: &str) -> Step {
     Step { method, path: path.to_owned(), reply: Reply::Silence, always: false }
 }
@@ -105,8 +105,15 @@ impl Step {
         Self { always: true, ..self }
     }
 
+    /// Whether it is about a method.
+    pub(crate) fn is(&self, method: &Method) -> bool {
+        self.method == *method
+    }
+
     fn fits(&self, asked: &Asked) -> bool {
-        self.method == asked.method && self.path == asked.path
+        let path = self.path.strip_suffix('*');
+        let there = path.map_or(self.path == asked.path, |beginning| asked.path.starts_with(beginning));
+        self.method == asked.method && there
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn configure(configured: &Configured, config: &Value, variables: &Var
         without_dry_run: config.str_at("plan_check") == Some("schema"),
         check_overlaps: config.get("check_overlaps").as_bool().unwrap_or(false),
         metadata: metadata(config),
+        ssh: crate::ssh::Settings::of(config.get("ssh")),
     };
     configured.replace(cluster, settings);
     diagnostics

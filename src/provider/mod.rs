@@ -28,6 +28,7 @@ use crate::tenant_control_plane::TenantControlPlane;
 use crate::tenant_control_planes::TenantControlPlanes;
 use crate::tenants_ready::TenantsReady;
 use crate::versions::Versions;
+use crate::worker::Worker;
 use crate::worker_join::{EphemeralWorkerJoin, WorkerJoin};
 use crate::worker_nodes::WorkerNodes;
 
@@ -59,6 +60,7 @@ impl KamajiProvider {
             Box::new(ManagedResource::new(DataStore::new(Arc::clone(&shared)), Arc::clone(&shared))),
             Box::new(ManagedResource::new(KubeconfigGenerator, Arc::clone(&shared))),
             Box::new(ManagedResource::new(TenantControlPlane::new(Arc::clone(&shared)), Arc::clone(&shared))),
+            Box::new(Worker::new(Arc::clone(&shared))),
             Box::new(WorkerJoin::new(Arc::clone(&shared))),
             Box::new(WorkerNodes::new(Arc::clone(&shared))),
         ];

@@ -95,5 +95,6 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         string_list("ignore_annotations")
             .rule(Validator::each(metadata::pattern()))
             .doc("Annotations that are others' business, as `ignore_labels`."),
+        crate::ssh::schema::settings(),
     ],)
 });

@@ -7,7 +7,7 @@ use super::validate::SOURCES;
 use crate::management_cluster::config::{CONFIG_PATHS_VARIABLE, ConfigError, Credentials, Setting, Source, Variables};
 
 /// Arguments that say nothing about the cluster: with these unknown it can be asked all the same.
-const ABOUT_METADATA: [&str; 4] = ["default_labels", "default_annotations", "ignore_labels", "ignore_annotations"];
+const NOT_ABOUT_IT: [&str; 5] = ["default_labels", "default_annotations", "ignore_labels", "ignore_annotations", "ssh"];
 
 /// What a configuration asks for.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) enum Target {
 /// variables one by one, as in the hashicorp/kubernetes provider. Two sources in the environment are an error: which
 /// cluster is changed must not hang on an order of precedence.
 pub(super) fn target(config: &Value, variables: &Variables<'_>) -> Result<Target, ConfigError> {
-    let decides = |name: &&str| !ABOUT_METADATA.contains(name);
+    let decides = |name: &&str| !NOT_ABOUT_IT.contains(name);
     let names = super::schema::SCHEMA.attributes.iter().map(|a| a.name).filter(decides);
     let unknown: Vec<&'static str> = names.filter(|name| config.get(name).is_unknown()).collect();
     if !unknown.is_empty() {

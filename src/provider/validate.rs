@@ -6,6 +6,7 @@ use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 use crate::kamaji::metadata::Ignored;
 use crate::management_cluster::config::{ConfigError, Setting, certificates, check_private_key, host_url};
 use crate::management_cluster::proxy::proxy_url;
+use crate::ssh;
 
 /// The settings that name a cluster; of these the block may have one.
 pub(super) const SOURCES: [Setting; 4] = [Setting::ConfigPath, Setting::Kubeconfig, Setting::Host, Setting::InCluster];
@@ -42,6 +43,7 @@ pub(super) fn validate(config: &Value) -> Diagnostics {
         }
     }
     found.extend(ignored_defaults(config));
+    found.extend(ssh::schema::validate(config.get("ssh")));
     found.extend(combinations(config).into_iter().map(|(setting, problem)| at(setting, problem)));
     found
 }

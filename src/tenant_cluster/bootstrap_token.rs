@@ -18,6 +18,8 @@ use crate::management_cluster::{ApiError, Change, Kind, ObjectRef, Operation, Pr
 
 /// How long the signature of a new token may take. Joining machines wait for five minutes themselves.
 const SIGNATURE: Duration = Duration::from_secs(60);
+/// How often a tenant is asked again that does not let its administrator in yet.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A token Secret in the tenant.
 #[derive(Clone, Debug)]
@@ -126,6 +128,29 @@ impl TenantCluster {
         }
     }
 
+    /// The same for a tenant that is new: the binding that lets `admin.conf` in comes some seconds after the API.
+    pub async fn make_token(
+        &self,
+        operation: &Operation,
+        token: &BootstrapToken,
+        terms: &Terms,
+        field_manager: &str,
+    ) -> Result<String, ApiError> {
+        loop {
+            let error = match self.create_token(operation, token, terms, field_manager).await {
+                Err(
+                    error @ (ApiError::Unauthorized { .. }
+                    | ApiError::Forbidden { .. }
+                    | ApiError::NamespaceMissing { .. }),
+                ) => error,
+                outcome => return outcome,
+            };
+            if operation.remaining() <= AGAIN || !operation.pause(AGAIN).await {
+                return Err(error);
+            }
+        }
+    }
+
     /// The Secret of the token with this id, if it is there.
     pub async fn find_token(&self, operation: &Operation, id: &str) -> Result<Option<Stored>, ApiError> {
         let found = self.api.get(operation, &secret(secret_name(id))).await?;
@@ -174,8 +199,12 @@ impl TenantCluster {
 
     /// Removes a token Secret.
     pub async fn remove_token(&self, operation: &Operation, stored: &Stored) -> Result<(), ApiError> {
-        let object = secret(&stored.name);
-        self.api.delete(operation, &object, &stored.uid, Propagation::Background).await.map(|_| ())
+        self.remove_token_named(operation, (&stored.name, &stored.uid)).await
+    }
+
+    /// Removes the token Secret with this name and UID.
+    pub async fn remove_token_named(&self, operation: &Operation, (name, uid): (&str, &str)) -> Result<(), ApiError> {
+        self.api.delete(operation, &secret(name), uid, Propagation::Background).await.map(|_| ())
     }
 
     /// Waits until the tenant has signed `cluster-info` with a token, which is what joining machines check.

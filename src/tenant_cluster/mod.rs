@@ -9,6 +9,7 @@ pub mod inquiry;
 pub mod kubeconfig;
 pub mod lease;
 pub mod minted;
+pub mod node;
 pub mod nodes;
 pub mod public_token;
 pub mod random;

@@ -9,7 +9,7 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::payload::{diagnostic, fill_tenant, render, render_nothing, tenant_warnings};
 use super::renewal::{Status, stores, ttl};
-use super::secret::{draw_join_id, end, given, make, terms};
+use super::secret::{draw_join_id, end, given, terms};
 use super::{Memory, Rendered, Scene, WorkerJoin};
 use crate::kamaji::bootstrap_token::{BootstrapToken, expiration_text};
 use crate::kamaji::tenant_control_plane::View;
@@ -70,7 +70,7 @@ impl WorkerJoin {
             checkpoint.save(&state, &private);
             let terms = terms(&state, Some(expiration), own_endpoint, &scene.object);
             let manager = self.shared.field_manager();
-            match make(&tenant.api, &scene.operation, &token, &terms, &manager).await {
+            match tenant.api.make_token(&scene.operation, &token, &terms, &manager).await {
                 Ok(_) => {
                     let mut diagnostics = said;
                     let signs = !terms.without_signing;

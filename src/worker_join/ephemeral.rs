@@ -17,7 +17,7 @@ use super::Scene;
 use super::create::{DRAWS, after};
 use super::payload::{self, RENDERED, diagnostic, fill_tenant, render, tenant_warnings};
 use super::schema::{EPHEMERAL, EPHEMERAL_TTL};
-use super::secret::{draw_join_id, make, terms};
+use super::secret::{draw_join_id, terms};
 use super::validate;
 use crate::configured::Configured;
 use crate::kamaji::bootstrap_token::{BootstrapToken, Expiration, expiration_text, secret_name};
@@ -129,7 +129,7 @@ impl EphemeralWorkerJoin {
             let token = random::token()?;
             // What cannot be rendered is found before there is a token.
             let mut said = fill(&mut result, config, tenant, &token)?;
-            match make(&tenant.api, &scene.operation, &token, &terms, &self.shared.field_manager()).await {
+            match tenant.api.make_token(&scene.operation, &token, &terms, &self.shared.field_manager()).await {
                 Ok(uid) => {
                     let memory = Memory {
                         term,

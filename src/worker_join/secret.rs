@@ -13,8 +13,6 @@ use crate::tenant_cluster::TenantCluster;
 use crate::tenant_cluster::bootstrap_token::Owner;
 use crate::tenant_cluster::random;
 
-/// How often a tenant is asked again that does not let its administrator in yet.
-const AGAIN: Duration = Duration::from_secs(1);
 /// Length of a join's id.
 const JOIN_ID: usize = 10;
 
@@ -52,28 +50,6 @@ pub(super) fn terms(value: &Value, end: Option<Timestamp>, own_endpoint: bool, o
         without_signing: discovery(value, own_endpoint) == Discovery::File,
         labels: labels.into_iter().filter_map(|(key, label)| Some((key.to_owned(), label?.to_owned()))).collect(),
         ..Terms::default()
-    }
-}
-
-/// Makes a token valid; the UID of its Secret. The binding that lets `admin.conf` in comes some seconds after the API.
-pub(super) async fn make(
-    api: &TenantCluster,
-    operation: &Operation,
-    token: &BootstrapToken,
-    terms: &Terms,
-    field_manager: &str,
-) -> Result<String, ApiError> {
-    loop {
-        let error = match api.create_token(operation, token, terms, field_manager).await {
-            Err(
-                error
-                @ (ApiError::Unauthorized { .. } | ApiError::Forbidden { .. } | ApiError::NamespaceMissing { .. }),
-            ) => error,
-            outcome => return outcome,
-        };
-        if operation.remaining() <= AGAIN || !operation.pause(AGAIN).await {
-            return Err(error);
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::payload::{OF_THE_TENANT, OF_THE_TOKEN, expiration, fill_tenant, rende
 use super::payload::{diagnostic, tenant_warnings};
 use super::plan::Effects;
 use super::renewal::{Status, stores, ttl};
-use super::secret::{end, given, make, revoke, terms};
+use super::secret::{end, given, revoke, terms};
 use super::{Memory, Rendered, Scene, WorkerJoin, subject};
 use crate::kamaji::bootstrap_token::expiration_text;
 use crate::kamaji::tenant_control_plane::View;
@@ -99,7 +99,7 @@ impl WorkerJoin {
             None if !effects.prolongs => return Ok(()),
             None if old_end.is_some_and(|end| end <= Timestamp::now()) => match &known {
                 Some(token) => {
-                    make(&tenant.api, &scene.operation, token, &terms, &manager).await.map_err(failed)?;
+                    tenant.api.make_token(&scene.operation, token, &terms, &manager).await.map_err(failed)?;
                 }
                 None => return Err(gone(state, "it has expired, and is not in the state to be made valid again")),
             },

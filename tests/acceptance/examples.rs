@@ -9,7 +9,7 @@ use rstest::rstest;
 
 use crate::harness::cluster::cluster;
 use crate::harness::database::Database;
-use crate::harness::{Sandbox, wait_for};
+use crate::harness::{Sandbox, SshMachine, wait_for};
 
 /// A consumer of the same values as the `kubernetes` provider, where that one is not there.
 const INSTEAD_OF_KUBERNETES: &str = r#"
@@ -91,6 +91,7 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::datastore("resources/kamaji_datastore")]
 #[case::tenant_control_plane("resources/kamaji_tenant_control_plane")]
 #[case::kubeconfig_generator("resources/kamaji_kubeconfig_generator")]
+#[case::worker("resources/kamaji_worker")]
 #[case::worker_join("resources/kamaji_worker_join")]
 #[case::worker_nodes("resources/kamaji_worker_nodes")]
 #[case::one_control_plane("data-sources/kamaji_tenant_control_plane")]
@@ -193,6 +194,17 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
     if declared("cluster_program") && !sandbox.cluster.is_local_for(folder) {
         return;
     }
+    // Ends after the destroy.
+    let mut machine = None;
+    if declared("private_key_file") {
+        if !sandbox.cluster.is_local_for(folder) {
+            return;
+        }
+        let booted = SshMachine::boot(&sandbox, "machine");
+        let (host, host_key, file) = (&booted.address, &booted.host_key, booted.key_file.display().to_string());
+        values.push_str(&format!("host = {host:?}\nhost_key = {host_key:?}\nprivate_key_file = {file:?}\n"));
+        machine = Some(booted);
+    }
     if declared("etcd_endpoint") {
         if !sandbox.cluster.is_local_for(folder) {
             return;
@@ -242,7 +254,10 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         let script = fs::read_to_string(script).expect("readable");
         let command = script.lines().find_map(|line| line.strip_prefix("terraform import ")).expect("the command");
         let (address, id) = command.split_once(' ').expect("an address and an id");
-        let id = id.trim_matches('\'').replace("default/", &format!("{}/", sandbox.namespace));
+        let mut id = id.trim_matches('\'').replace("default/", &format!("{}/", sandbox.namespace));
+        if let Some(booted) = &machine {
+            id = id.replace("#node-1", &format!("#{}", booted.machine.name));
+        }
         sandbox.terraform.run(&["state", "rm", address]).succeeds();
         sandbox.terraform.run(&["import", "-no-color", address, &id]).succeeds();
         // What is imported has no settings that only the provider knows; `deletion_protection` here is one.
@@ -250,6 +265,7 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         sandbox.terraform.plan().plans_nothing();
     }
     sandbox.terraform.destroy().succeeds();
+    drop(machine);
     wait_for("nothing is left", Duration::from_secs(60), || sandbox.leftovers().is_empty().then_some(()));
 }
 

@@ -38,3 +38,4 @@ mod troubled_tenants;
 mod whole_configuration;
 mod worker;
 mod worker_nodes;
+mod worker_over_ssh;

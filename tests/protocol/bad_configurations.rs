@@ -4,6 +4,7 @@ mod datastores;
 mod kubeconfig_generators;
 mod mistakes;
 mod tenants;
+mod worker;
 mod worker_join;
 mod worker_nodes;
 
@@ -72,6 +73,14 @@ async fn each_mistake_in_a_worker_join_is_found_offline_at_its_attribute() {
 async fn each_mistake_in_worker_nodes_is_found_offline_at_its_attribute() {
     let sound = json!({"tenant_control_plane_id": "tenants/blue", "node_names": ["a", "b"]});
     let group = Group { of: Of::Resources, type_name: "kamaji_worker_nodes", sound, mistakes: worker_nodes::ALL };
+    let count = all_are_found([group], &|text| text.to_owned()).await;
+    println!("{count} mistakes found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mistake_in_a_worker_is_found_offline_at_its_attribute() {
+    let sound = json!({"tenant_control_plane_id": "tenants/blue", "host": "10.0.0.7"});
+    let group = Group { of: Of::Resources, type_name: "kamaji_worker", sound, mistakes: worker::ALL };
     let count = all_are_found([group], &|text| text.to_owned()).await;
     println!("{count} mistakes found");
 }

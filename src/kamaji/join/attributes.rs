@@ -24,27 +24,31 @@ fn node() -> Vec<Attribute> {
             "Labels that the kubelet gives its node when it joins. In Kubernetes' own domains only those that a kubelet may \
              set. A change is for machines that join later; it changes the user data and keeps the token.",
         ),
-        list_of(
-            "node_taints",
-            vec![
-                string("key").required().rule(node::taint_key()).doc("Key of the taint."),
-                string("value").rule(names::label_value()).doc("Value of the taint; none by default."),
-                string("effect")
-                    .required()
-                    .rule(Validator::one_of(node::EFFECTS))
-                    .doc("What happens to pods that do not tolerate it: `NoSchedule`, `PreferNoSchedule`, `NoExecute`."),
-            ],
-        )
-        .rule(node::distinct_taints())
-        .doc(
+        taints().doc(
             "Taints that the kubelet gives its node when it joins. A change is for machines that join later; it changes the \
              user data and keeps the token.",
         ),
     ]
 }
 
+/// `node_taints`, without a description.
+pub fn taints() -> Attribute {
+    list_of(
+        "node_taints",
+        vec![
+            string("key").required().rule(node::taint_key()).doc("Key of the taint."),
+            string("value").rule(names::label_value()).doc("Value of the taint; none by default."),
+            string("effect")
+                .required()
+                .rule(Validator::one_of(node::EFFECTS))
+                .doc("What happens to pods that do not tolerate it: `NoSchedule`, `PreferNoSchedule`, `NoExecute`."),
+        ],
+    )
+    .rule(node::distinct_taints())
+}
+
 /// What kubeadm and kubelet are told.
-fn kubeadm() -> Vec<Attribute> {
+pub fn kubeadm() -> Vec<Attribute> {
     let timeout = |name| string(name).rule(duration::validator());
     vec![
         list_of(

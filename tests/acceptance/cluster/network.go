@@ -30,6 +30,9 @@ func ip(pid int, args string, values ...any) error {
 	return err
 }
 
+// bridgeAddress is the hardware address of the gateway of worker machines.
+const bridgeAddress = "02:6b:61:6d:61:6a"
+
 // hostRoutes are the ranges that are reached through the management node.
 var hostRoutes = []string{serviceRange, podRange, loadBalancerRange, workerRange}
 
@@ -48,6 +51,8 @@ func connectManagement(pid int) error {
 		{pid, "link set eth0 up"},
 		{pid, "route add default via " + hostAddress},
 		{pid, "link add workers type bridge"},
+		// Of its own: otherwise it is that of one of its links, and changes when that machine ends, to the surprise of the others.
+		{pid, "link set workers address " + bridgeAddress},
 		{pid, "addr add " + workerGateway + "/24 dev workers"},
 		{pid, "link set workers up"},
 	}
@@ -68,6 +73,8 @@ func connectManagement(pid int) error {
 // connectWorker joins a worker machine to the bridge of the management node.
 func connectWorker(management, pid, index int) error {
 	link := fmt.Sprintf("worker%d", index)
+	// A machine that ended may have left its link: connections that it had are still being given up.
+	ip(management, "link del %s", link)
 	for _, s := range []struct {
 		pid  int
 		args string

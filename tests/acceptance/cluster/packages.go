@@ -22,6 +22,8 @@ var packages = []struct{ name, file string }{
 	{"ethtool", "ethtool"},
 	{"socat", "socat"},
 	{"util-linux", "nsenter"},
+	{"openssh-server", "sshd"},
+	{"openssh-client", "ssh-keygen"},
 	{"mount", "mount"},
 	{"kmod", "modprobe"},
 	{"ca-certificates", "/etc/ssl/certs"},

@@ -1,5 +1,6 @@
 //! Machines that join tenants: booted by the local cluster, with user data that they execute.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -71,6 +72,49 @@ impl Machine {
         let answer: Json = serde_json::from_str(&in_tenant(&["logs", &name])).expect("JSON");
         in_tenant(&["delete", "pod", &name]);
         answer
+    }
+}
+
+/// A machine behind an SSH server, with nothing on it but container runtime, kubelet and kubeadm.
+pub struct SshMachine {
+    /// The machine.
+    pub machine: Machine,
+    /// Its address. The server listens on ports 22 and 2222.
+    pub address: String,
+    /// Fingerprint of the server's key.
+    pub host_key: String,
+    /// The file of a key that lets root in.
+    pub key_file: PathBuf,
+}
+
+impl SshMachine {
+    /// Boots a machine that runs Debian's SSH server.
+    pub fn boot(sandbox: &Sandbox, name: &str) -> Self {
+        let folder = sandbox.terraform.path();
+        let key_file = folder.join(format!("{name}-key"));
+        let generate = |file: &Path| {
+            let file = file.to_string_lossy();
+            run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", &file]));
+        };
+        let host_key_file = folder.join(format!("{name}-host-key"));
+        generate(&key_file);
+        generate(&host_key_file);
+        let read = |file: &Path| std::fs::read_to_string(file).expect("a key");
+        let script = format!(
+            "#!/bin/sh\nset -eu\numask 077\nmkdir -p /run/sshd /root/.ssh /etc/ssh\n\
+             cat >/root/.ssh/authorized_keys <<'END'\n{}END\ncat >/etc/ssh/test_host_key <<'END'\n{}END\n\
+             cat >/etc/ssh/test_config <<'END'\nPort 22\nPort 2222\nHostKey /etc/ssh/test_host_key\nPermitRootLogin yes\n\
+             PasswordAuthentication no\nUsePAM no\nPidFile none\nEND\n/usr/sbin/sshd -f /etc/ssh/test_config\n",
+            read(&key_file.with_file_name(format!("{name}-key.pub"))),
+            read(&host_key_file),
+        );
+        let machine = Machine::boot(sandbox, name, &script);
+        let address = text(&run(&mut machine.command(&["ip", "-4", "-o", "address", "show", "eth0"])));
+        let address =
+            address.split_whitespace().find_map(|word| word.split_once('/')).expect("an address").0.to_owned();
+        let print = text(&run(Command::new("ssh-keygen").arg("-lf").arg(&host_key_file)));
+        let host_key = print.split(' ').nth(1).expect("a fingerprint").to_owned();
+        Self { machine, address, host_key, key_file }
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 pub use api_server::ApiServer;
 pub use configuration::Tenant;
-pub use machine::Machine;
+pub use machine::{Machine, SshMachine};
 pub use sandbox::Sandbox;
 
 /// Asks until the answer is there, and returns it; panics with `what` when `limit` is over.
