@@ -139,6 +139,10 @@ mod tests {
         block
     }
 
+    fn ssh(name: &str, text: &str) -> Value {
+        Value::object([(name, Value::from(text))])
+    }
+
     fn mistakes(edits: &[(&str, Value)]) -> Vec<String> {
         validate(&block(edits)).iter().map(|found| found.path.to_string()).collect()
     }
@@ -160,6 +164,12 @@ mod tests {
         &[("default_labels", Value::object([("team", Value::from("a"))])), ("ignore_labels", Value::strings(["^te"]))],
         &["default_labels[\"team\"]"]
     )]
+    #[case::a_public_key(&[("ssh", ssh("private_key", "ssh-ed25519 AAAA"))], &["ssh.private_key"])]
+    #[case::a_passphrase_for_nothing(&[("ssh", ssh("private_key_passphrase", "x"))], &["ssh.private_key_passphrase"])]
+    #[case::known_hosts_twice(
+        &[("ssh", Value::object([("known_hosts", Value::from("a")), ("known_hosts_file", "b".into())]))],
+        &["ssh.known_hosts_file"]
+    )]
     #[case::insecure_with_a_ca(&[("insecure", true.into()), ("cluster_ca_certificate", Value::Unknown)], &[])]
     fn mistakes_are_found_at_their_attribute(#[case] edits: &[(&str, Value)], #[case] paths: &[&str]) {
         assert_eq!(mistakes(edits), paths);
@@ -169,6 +179,8 @@ mod tests {
     #[case::nothing(&[])]
     #[case::a_file(&[("config_path", "~/.kube/config".into()), ("config_context", "mgmt".into())])]
     #[case::a_host_with_a_path(&[("host", "https://rancher/k8s/clusters/c-1".into()), ("token", "t".into())])]
+    #[case::an_ephemeral_key(&[("host", "https://b".into()), ("ssh", Value::object([("private_key", Value::Unknown)]))])]
+    #[case::an_agent(&[("host", "https://b".into()), ("ssh", Value::object([("agent", Value::from(true))]))])]
     #[case::not_in_a_cluster(&[("in_cluster", false.into()), ("host", "https://b".into()), ("token", "t".into())])]
     #[case::a_token_over_a_kubeconfig(&[("config_path", "a".into()), ("token", "t".into())])]
     #[case::a_token_for_a_host_from_the_environment(&[("token", "t".into())])]

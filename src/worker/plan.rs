@@ -51,7 +51,7 @@ impl Worker {
                 replace(name, &mut plan);
             }
         }
-        // What was imported says nothing of how the machine joined.
+        // Also where there was nothing before, or is nothing now. What was imported says nothing of how the machine joined.
         let imported = prior.get("host").is_null();
         for name in REJOINED {
             let (old, new) = (prior.get(name), plan.planned.get(name));

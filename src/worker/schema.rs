@@ -51,9 +51,13 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     ));
     all.push(string("endpoint").rule(network::host_port()).doc(
         "Where the machine reaches the tenant's API, `host:port`. By default the address that Kamaji tells it. Another one must \
-         be in the API server's certificate (`network_profile.cert_sans`). Rejoin.",
+         be in the API server's certificate (`network_profile.cert_sans`).",
     ));
     all.extend(attributes::kubeadm());
+    let rejoins = |attribute: Attribute| {
+        if REJOINED.contains(&attribute.name) { attribute.replace("the machine has to join again") } else { attribute }
+    };
+    all = all.into_iter().map(rejoins).collect();
     all.extend([
         string("wait_for").default(WAIT_FOR).rule(Validator::one_of(&["joined", "ready"])).doc(
             "What a create waits for. `ready`: until the node is Ready, for which it needs a CNI. `joined`: until it is in the \
@@ -78,9 +82,10 @@ const DESCRIPTION: &str = "One machine that joins a tenant as a worker, by SSH.\
     with it and revokes it, also when the join has failed. The token goes to kubeadm by standard input and a file that only \
     root can read and that is removed; it is in no state, plan, log or list of processes.\n\nKeys and passwords come from `ssh` \
     in the provider block, a key file or an agent. The key of the host is checked: pin it with `host_key`, or have it in the \
-    known hosts.\n\nEach attribute says what a change costs. *Relabel*: made in the tenant. *Rejoin*: the resource is replaced: \
-    the node is drained and reset, and the machine joins again. *Replace*: the same, perhaps with another machine. *Next join*: \
-    nothing until the machine joins again. Everything else is noted and used from then on.\n\nA destroy drains the node, within \
+    known hosts.\n\nWhat a change costs: *relabel*, it is made in the tenant; *rejoin*, the resource is replaced: the node is drained and \
+    reset, and the machine joins again; *replace*, the same, perhaps with another machine. What only kubeadm is told \
+    (`ignore_preflight_errors`, `image_pull_policy`, `image_pull_serial`, `skip_phases`, `join_timeouts`) counts at the next join. \
+    Everything else is noted and used from then on.\n\nA destroy drains the node, within \
     PodDisruptionBudgets and `timeouts.delete`, deletes it, and resets the machine: `kubeadm reset`, what the CNI has put into \
     `/etc/cni/net.d` and `/var/lib/cni` since the join, and `/var/lib/kubelet`. Rules of the packet filter and devices of a CNI \
     stay until the machine is started anew. It is then ready to join again. A control plane that is \

@@ -1,10 +1,12 @@
 //! `kamaji_worker`: a machine behind a real SSH server joins, runs pods, and leaves so that it can join again.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use crate::harness::cluster::run;
 use crate::harness::sandbox::provider;
 use crate::harness::terraform::change;
 use crate::harness::{Sandbox, SshMachine, Tenant, wait_for};
@@ -154,7 +156,7 @@ fn is_token(text: &[u8], dot: usize) -> bool {
 
 #[test]
 fn what_stands_against_a_join_is_said_before_anything_changes() {
-    let sandbox = Sandbox::new("ssh-errors");
+    let mut sandbox = Sandbox::new("ssh-errors");
     if !sandbox.cluster.is_local_for("machines behind SSH") {
         return;
     }
@@ -250,7 +252,18 @@ fn what_stands_against_a_join_is_said_before_anything_changes() {
     sandbox.terraform.run(&["import", "-no-color", WORKER, &id]).succeeds();
     sandbox.terraform.apply().succeeds();
     sandbox.terraform.plan().plans_nothing();
-    sandbox.terraform.destroy().succeeds();
+
+    // A destroy has what the provider block says then: an agent.
+    let socket = sandbox.terraform.path().join("agent");
+    let mut agent =
+        Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().expect("starts");
+    wait_for("the agent listens", Duration::from_secs(5), || socket.exists().then_some(()));
+    run(Command::new("ssh-add").arg("-q").arg(&machine.key_file).env("SSH_AUTH_SOCK", &socket));
+    sandbox.terraform.set("SSH_AUTH_SOCK", &socket.to_string_lossy());
+    sandbox.terraform.configure(&[settings(&sandbox, "agent = true").as_str(), &tenant, &joining("")].join("\n"));
+    let destroyed = sandbox.terraform.destroy();
+    agent.kill().and_then(|()| agent.wait()).expect("ended");
+    destroyed.succeeds();
 }
 
 const OTHER_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILIG2T/B0l0gaqj3puu510tu9N1OkQ4znY3LYuEm5zCF";

@@ -178,6 +178,13 @@ async fn what_a_change_of_a_worker_join_costs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_change_of_a_worker_costs() {
+    let (_plugin, mut connection, schemas) = offline().await;
+    let edits = [("tenant_control_plane_id", "tenants/a".into()), ("host", "10.0.0.7".into())];
+    insta::assert_snapshot!(costs(&mut connection, &schemas, "kamaji_worker", &edits).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_change_of_worker_nodes_costs() {
     let (_plugin, mut connection, schemas) = offline().await;
     let edits = [("tenant_control_plane_id", "tenants/a".into())];
