@@ -95,7 +95,7 @@ fn parts(text: &str) -> Option<Parts<'_>> {
 pub fn canonical_value(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            Value::Object(members.iter().map(|(key, member)| (key.clone(), canonical_value(member))).collect())
+            Value::object(members.iter().map(|(key, member)| (key.clone(), canonical_value(member))))
         }
         _ => value.as_str().and_then(canonical).map_or_else(|| value.clone(), Value::from),
     }

@@ -295,8 +295,8 @@ mod tests {
             own in prop::collection::btree_map("[a-d]", prop::option::of("[xy]"), 0..4),
             ignored in prop::collection::vec("[a-d]", 0..2),
         ) {
-            let defaults = Value::Object(defaults.into_iter().map(|(k, v)| (k, v.into())).collect());
-            let own = Value::Object(own.into_iter().map(|(k, v)| (k, v.into())).collect());
+            let defaults = Value::object(defaults.into_iter().map(|(k, v)| (k, v.into())));
+            let own = Value::object(own.into_iter().map(|(k, v)| (k, v.into())));
             let ignored: Vec<&str> = ignored.iter().map(String::as_str).collect();
             let rules = rules(defaults, &ignored);
             prop_assume!(rules.contradictions(&labelled(own.clone())).is_empty());

@@ -30,7 +30,7 @@ impl IdentitySchema {
             let ty = schema.attribute(attribute.name).map_or(Type::String, |found| found.value_type());
             (attribute.name.to_owned(), ty)
         };
-        Type::Object(self.attributes.iter().map(member).collect())
+        Type::object(self.attributes.iter().map(member))
     }
 
     /// The identity of the object of a state; [`Value::Null`] if there is none.

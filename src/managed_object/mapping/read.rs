@@ -34,7 +34,7 @@ impl Refresh {
             };
             (attribute.name.to_owned(), now)
         });
-        Value::Object(members.collect())
+        Value::object(members)
     }
 
     fn attribute(self, attribute: &Attribute, api: &Api, before: &Value, live: &Json) -> Value {
@@ -57,7 +57,7 @@ impl Refresh {
                     };
                     Some((key.clone(), now))
                 };
-                Value::Object(live.as_object().into_iter().flatten().filter_map(item).collect())
+                Value::object(live.as_object().into_iter().flatten().filter_map(item))
             }
             // Of a map only the keys that were given are ours: labels of others are not drift.
             (Kind::Value(Type::Map(_)), Value::Object(befores)) => {
@@ -148,7 +148,7 @@ fn adopt_below(attributes: &[Attribute], live: &Json, above: &[&str], ours: &mut
         };
         (attribute.name.to_owned(), value)
     });
-    Value::Object(members.collect())
+    Value::object(members)
 }
 
 fn adopt_attribute(attribute: &Attribute, live: &Json, path: &[&str], ours: &mut dyn FnMut(&[&str]) -> bool) -> Value {
@@ -197,7 +197,7 @@ pub fn show(attributes: &[Attribute], live: &Json) -> Value {
         let shown = attribute.api.as_ref().map_or(Value::Null, |api| show_attribute(attribute, at(live, api.key)));
         (attribute.name.to_owned(), shown)
     });
-    Value::Object(members.collect())
+    Value::object(members)
 }
 
 fn show_attribute(attribute: &Attribute, live: &Json) -> Value {
@@ -209,7 +209,7 @@ fn show_attribute(attribute: &Attribute, live: &Json) -> Value {
         Kind::ListOf(inner) => items(inner).map_or(Value::Null, Value::List),
         Kind::SetOf(inner) => items(inner).map_or(Value::Null, Value::Set),
         Kind::MapOf(inner) => live.as_object().map_or(Value::Null, |members| {
-            Value::Object(members.iter().map(|(key, item)| (key.clone(), show(inner, item))).collect())
+            Value::object(members.iter().map(|(key, item)| (key.clone(), show(inner, item))))
         }),
     }
 }

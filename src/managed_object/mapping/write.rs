@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value as Json, json};
 use tfplugin::Value;
 use tfplugin::schema::{Api, Attribute, Empty, Form, Kind, Mode};
-use tfplugin::value::to_json;
+use tfplugin::value::{json_object, to_json};
 
 use super::{is_empty, put, within};
 
@@ -35,7 +35,7 @@ fn attribute_to_api(attribute: &Attribute, api: &Api, value: &Value) -> Option<J
         }
         (Kind::MapOf(inner), _) => {
             let items = value.as_object()?.iter().filter(|(_, item)| item.is_set());
-            Json::Object(items.map(|(key, item)| (key.clone(), Json::Object(to_api(inner, item)))).collect())
+            json_object(items.map(|(key, item)| (key.clone(), Json::Object(to_api(inner, item)))))
         }
         (Kind::Value(ty), _) => formed(to_json(&without_unknown_members(&attribute.to_canonical(value)), ty), api.form),
     };
@@ -51,9 +51,7 @@ fn formed(json: Json, form: Form) -> Json {
     match (form, json) {
         (Form::Plain | Form::Text, json) => json,
         (_, Json::Array(items)) => Json::Array(items.into_iter().map(|item| formed(item, form)).collect()),
-        (_, Json::Object(members)) => {
-            Json::Object(members.into_iter().map(|(key, member)| (key, formed(member, form))).collect())
-        }
+        (_, Json::Object(members)) => json_object(members.into_iter().map(|(key, member)| (key, formed(member, form)))),
         (Form::NumberOrText, Json::String(text)) => text.parse::<i64>().map_or(Json::String(text), Json::from),
         // A validator has refused what is no JSON; the API may say the same of the text.
         (Form::Base64, Json::String(text)) => Json::String(BASE64.encode(text)),
@@ -66,7 +64,7 @@ fn formed(json: Json, form: Form) -> Json {
 fn without_unknown_members(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            Value::Object(members.iter().filter(|(_, m)| m.is_set()).map(|(n, m)| (n.clone(), m.clone())).collect())
+            Value::object(members.iter().filter(|(_, m)| m.is_set()).map(|(n, m)| (n.clone(), m.clone())))
         }
         Value::List(items) => Value::List(items.iter().filter(|item| item.is_set()).cloned().collect()),
         Value::Set(items) => Value::Set(items.iter().filter(|item| item.is_set()).cloned().collect()),

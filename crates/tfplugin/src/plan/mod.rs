@@ -6,8 +6,6 @@
 
 mod changes;
 
-use std::collections::BTreeMap;
-
 pub use changes::{Change, changes};
 
 use crate::path::Path;
@@ -82,7 +80,7 @@ fn settle(attributes: &[Attribute], prior: &Value, proposed: &Value) -> Value {
         let new = members.get(attribute.name).unwrap_or(&Value::Null);
         (attribute.name.to_owned(), settle_attribute(attribute, old, new))
     });
-    Value::Object(settled.collect())
+    Value::object(settled)
 }
 
 fn settle_attribute(attribute: &Attribute, old: &Value, new: &Value) -> Value {
@@ -100,7 +98,7 @@ fn settle_attribute(attribute: &Attribute, old: &Value, new: &Value) -> Value {
             let olds = old.as_object();
             let before = |key| olds.and_then(|olds| olds.get(key)).unwrap_or(&Value::Null);
             let settled = items.iter().map(|(key, item)| (key.clone(), settle(inner, before(key), item)));
-            Value::Object(settled.collect())
+            Value::object(settled)
         }
         _ if attribute.means_the_same(old, new) => old.clone(),
         _ => new.clone(),
@@ -153,7 +151,7 @@ pub fn to_config(attributes: &[Attribute], state: &Value) -> Value {
         let value = if configurable { to_config_attribute(attribute, value) } else { Value::Null };
         (attribute.name.to_owned(), value)
     });
-    Value::Object(kept.collect())
+    Value::object(kept)
 }
 
 fn to_config_attribute(attribute: &Attribute, value: &Value) -> Value {
@@ -166,7 +164,7 @@ fn to_config_attribute(attribute: &Attribute, value: &Value) -> Value {
             Value::Set(items.iter().map(|item| to_config(inner, item)).collect())
         }
         (Kind::MapOf(inner), Value::Object(items)) => {
-            Value::Object(items.iter().map(|(key, item)| (key.clone(), to_config(inner, item))).collect())
+            Value::object(items.iter().map(|(key, item)| (key.clone(), to_config(inner, item))))
         }
         _ => value.clone(),
     }
@@ -179,9 +177,7 @@ pub fn without_unknowns(value: &Value) -> Value {
         Value::List(items) => Value::List(items.iter().map(without_unknowns).collect()),
         Value::Set(items) => Value::Set(items.iter().map(without_unknowns).collect()),
         Value::Object(members) => {
-            let members: BTreeMap<_, _> =
-                members.iter().map(|(name, member)| (name.clone(), without_unknowns(member))).collect();
-            Value::Object(members)
+            Value::object(members.iter().map(|(name, member)| (name.clone(), without_unknowns(member))))
         }
         Value::Dynamic(inner) => Value::Dynamic(Box::new((inner.0.clone(), without_unknowns(&inner.1)))),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),

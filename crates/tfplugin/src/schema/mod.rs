@@ -11,7 +11,6 @@ pub mod validate;
 mod validator;
 pub mod wire;
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub use api::{Api, Empty, Form, Merge, ServerDefault};
@@ -275,7 +274,7 @@ impl Attribute {
 
 /// The type of objects with these attributes.
 pub fn object_type(attributes: &[Attribute]) -> Type {
-    Type::Object(attributes.iter().map(|attribute| (attribute.name.to_owned(), attribute.value_type())).collect())
+    Type::object(attributes.iter().map(|attribute| (attribute.name, attribute.value_type())))
 }
 
 /// `name = "text"`
@@ -344,7 +343,7 @@ impl Schema {
 
     /// A value with every attribute null.
     pub fn null_object(&self) -> Value {
-        Value::Object(self.attributes.iter().map(|a| (a.name.to_owned(), Value::Null)).collect::<BTreeMap<_, _>>())
+        Value::object(self.attributes.iter().map(|attribute| (attribute.name, Value::Null)))
     }
 
     /// The attribute at a dotted path.

@@ -39,15 +39,14 @@ pub fn from_json(json: &Json, ty: &Type) -> Result<Value, DecodeError> {
             let (wanted, found) = (elements.len(), items.len());
             return Err(DecodeError::new(format!("a tuple of {wanted} elements is wanted, not {found}")));
         }
-        (Type::Map(element), Json::Object(members)) => Value::Object(
-            members
-                .iter()
-                .map(|(key, member)| {
-                    let value = from_json(member, element).map_err(|error| error.within(Step::Key(key.clone())))?;
-                    Ok((key.clone(), value))
-                })
-                .collect::<Result<_, _>>()?,
-        ),
+        (Type::Map(element), Json::Object(members)) => {
+            let mut items = BTreeMap::new();
+            for (key, member) in members {
+                let value = from_json(member, element).map_err(|error| error.within(Step::Key(key.clone())))?;
+                items.insert(key.clone(), value);
+            }
+            Value::Object(items)
+        }
         (Type::Object(attributes), Json::Object(members)) => Value::Object(object(members, attributes)?),
         (Type::Dynamic, Json::Object(pair)) => dynamic(pair)?,
         _ => return Err(DecodeError::new(format!("{} is wanted, not {}", ty.noun(), noun(json)))),
@@ -77,16 +76,21 @@ pub fn to_json(value: &Value, ty: &Type) -> Json {
             Json::Array(items.iter().zip(elements).map(|(item, element)| to_json(item, element)).collect())
         }
         (Value::Object(members), Type::Map(element)) => {
-            Json::Object(members.iter().map(|(key, member)| (key.clone(), to_json(member, element))).collect())
+            json_object(members.iter().map(|(key, member)| (key.clone(), to_json(member, element))))
         }
-        (Value::Object(members), Type::Object(attributes)) => Json::Object(
-            attributes
-                .iter()
-                .map(|(name, ty)| (name.clone(), to_json(members.get(name).unwrap_or(&Value::Null), ty)))
-                .collect(),
+        (Value::Object(members), Type::Object(attributes)) => json_object(
+            attributes.iter().map(|(name, ty)| (name.clone(), to_json(members.get(name).unwrap_or(&Value::Null), ty))),
         ),
         (Value::List(_) | Value::Set(_) | Value::Object(_), _) => to_json(value, &value.natural_type()),
     }
+}
+
+/// An object of JSON.
+pub fn json_object(members: impl IntoIterator<Item = (String, Json)>) -> Json {
+    // Inserted, since a `collect` brings its own copy of a sort for each kind of iterator.
+    let mut object = serde_json::Map::new();
+    members.into_iter().for_each(|(key, member)| drop(object.insert(key, member)));
+    Json::Object(object)
 }
 
 fn number_from(text: &str) -> Result<Value, DecodeError> {
@@ -114,14 +118,13 @@ fn object(
     members: &serde_json::Map<String, Json>,
     attributes: &BTreeMap<String, Type>,
 ) -> Result<BTreeMap<String, Value>, DecodeError> {
-    attributes
-        .iter()
-        .map(|(name, ty)| {
-            let value = from_json(members.get(name).unwrap_or(&Json::Null), ty)
-                .map_err(|error| error.within(Step::Attribute(name.clone())))?;
-            Ok((name.clone(), value))
-        })
-        .collect()
+    let mut values = BTreeMap::new();
+    for (name, ty) in attributes {
+        let value = from_json(members.get(name).unwrap_or(&Json::Null), ty)
+            .map_err(|error| error.within(Step::Attribute(name.clone())))?;
+        values.insert(name.clone(), value);
+    }
+    Ok(values)
 }
 
 fn dynamic(pair: &serde_json::Map<String, Json>) -> Result<Value, DecodeError> {

@@ -46,6 +46,14 @@ impl Type {
         Self::Map(Box::new(element))
     }
 
+    /// `object({…})`
+    pub fn object<N: Into<String>>(attributes: impl IntoIterator<Item = (N, Self)>) -> Self {
+        // Inserted, since a `collect` brings its own copy of a sort for each kind of iterator.
+        let mut members = BTreeMap::new();
+        attributes.into_iter().for_each(|(name, ty)| drop(members.insert(name.into(), ty)));
+        Self::Object(members)
+    }
+
     /// The kind of value in words: "a list".
     pub fn noun(&self) -> &'static str {
         match self {
