@@ -22,3 +22,4 @@ pub mod versions;
 pub mod worker;
 pub mod worker_join;
 pub mod worker_nodes;
+pub mod yaml;

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tfplugin::schema::Problem;
 
 use super::network::Endpoint;
+use crate::yaml;
 
 /// One cluster and one user, with everything embedded. Debug output shows no secret.
 #[derive(Clone, Debug)]
@@ -44,8 +45,11 @@ impl Kubeconfig {
     ///
     /// # Errors
     /// Not a kubeconfig; no server or CA; credentials in files or from a command, which another machine cannot use.
-    pub fn parse(yaml: &str) -> Result<Self, Problem> {
-        let document = Document::from_yaml(yaml).map_err(|_| broken("is not valid YAML of a kubeconfig"))?;
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let invalid = || broken("is not valid YAML of a kubeconfig");
+        let documents = yaml::documents(text).map_err(|_| invalid())?;
+        let document: Document =
+            documents.into_iter().try_fold(Document::default(), Document::merge).map_err(|_| invalid())?;
         let wanted = document.current_context.as_deref().filter(|name| !name.is_empty());
         let context = match (wanted, document.contexts.as_slice()) {
             (Some(name), contexts) => contexts.iter().find(|context| context.name == name),

@@ -1,7 +1,7 @@
 //! Kubeconfig files: read, merged, and one context chosen, with errors that name the place and show no content.
 
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 
 use super::config::{ConfigError, Setting, certificates, check_private_key, host_url, set_identity};
 use super::proxy;
+use crate::yaml::{self, Unfit};
 
 /// What a context leads to.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(super) fn read_files(paths: &[PathBuf]) -> Result<(Kubeconfig, String), Conf
     let mut missing = Vec::new();
     for path in paths {
         let shown = path.display();
-        match Kubeconfig::read_from(path) {
+        match read_file(path) {
             Ok(next) => {
                 merged = Some(match merged {
                     Some(before) => before
@@ -38,13 +39,13 @@ pub(super) fn read_files(paths: &[PathBuf]) -> Result<(Kubeconfig, String), Conf
                     None => next,
                 });
             }
-            Err(KubeconfigError::ReadConfig(cause, _)) if cause.kind() == ErrorKind::NotFound => {
+            Err(Unreadable::File(cause)) if cause.kind() == ErrorKind::NotFound => {
                 missing.push(shown.to_string());
             }
-            Err(KubeconfigError::ReadConfig(cause, _)) => {
+            Err(Unreadable::File(cause)) => {
                 return Err(error(format!("The kubeconfig {shown} cannot be read: {cause}.")));
             }
-            Err(other) => return Err(error(unreadable(&format!("The kubeconfig {shown}"), &other))),
+            Err(other) => return Err(error(other.describe(&format!("The kubeconfig {shown}")))),
         }
     }
     match merged {
@@ -64,21 +65,81 @@ pub(super) fn read_files(paths: &[PathBuf]) -> Result<(Kubeconfig, String), Conf
 
 /// Reads the text of a kubeconfig.
 pub(super) fn read_text(text: &str) -> Result<Kubeconfig, ConfigError> {
-    Kubeconfig::from_yaml(text)
-        .map_err(|error| ConfigError::new(Setting::Kubeconfig, unreadable("The text in `kubeconfig`", &error)))
+    merged(text).map_err(|error| ConfigError::new(Setting::Kubeconfig, error.describe("The text in `kubeconfig`")))
 }
 
-/// The YAML parser's own text quotes the lines around the error, which may hold a token: only the place is told.
-fn unreadable(subject: &str, error: &KubeconfigError) -> String {
-    match error {
-        KubeconfigError::Parse(yaml) => {
-            let place = yaml
-                .location()
-                .map(|location| format!(" (line {}, column {})", location.line(), location.column()))
-                .unwrap_or_default();
-            format!("{subject} is not YAML of a kubeconfig{place}.")
+/// Why a kubeconfig cannot be had.
+#[derive(Debug)]
+enum Unreadable {
+    File(io::Error),
+    Yaml(Unfit),
+    /// Its documents do not fit each other.
+    Documents(KubeconfigError),
+}
+
+impl Unreadable {
+    /// The YAML may hold a token: only the place is told.
+    fn describe(&self, subject: &str) -> String {
+        match self {
+            Self::File(cause) => format!("{subject} cannot be read: {cause}."),
+            Self::Yaml(Unfit { place: Some((line, column)) }) => {
+                format!("{subject} is not YAML of a kubeconfig (line {line}, column {column}).")
+            }
+            Self::Yaml(Unfit { place: None }) => format!("{subject} is not YAML of a kubeconfig."),
+            Self::Documents(error) => format!("{subject} cannot be used: {error}."),
         }
-        other => format!("{subject} cannot be used: {other}."),
+    }
+}
+
+/// Reads a file. Does what [`Kubeconfig::read_from`] does, whose YAML reader is a costly one (see [`yaml`]).
+fn read_file(path: &Path) -> Result<Kubeconfig, Unreadable> {
+    let bytes = std::fs::read(path).map_err(Unreadable::File)?;
+    let mut kubeconfig = merged(&text_of(bytes).map_err(Unreadable::File)?)?;
+    let Some(folder) = path.parent() else { return Ok(kubeconfig) };
+    for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        start_at(folder, &mut cluster.certificate_authority);
+    }
+    for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
+        start_at(folder, &mut user.client_certificate);
+        start_at(folder, &mut user.client_key);
+        start_at(folder, &mut user.token_file);
+        // As in kubectl, a command without a separator is looked up in `PATH`.
+        if let Some(exec) = &mut user.exec
+            && exec.command.as_ref().is_some_and(|command| command.contains(MAIN_SEPARATOR))
+        {
+            start_at(folder, &mut exec.command);
+        }
+    }
+    Ok(kubeconfig)
+}
+
+/// The documents of a text in one; the first to say something wins.
+fn merged(text: &str) -> Result<Kubeconfig, Unreadable> {
+    let documents = yaml::documents(text).map_err(Unreadable::Yaml)?;
+    documents.into_iter().try_fold(Kubeconfig::default(), Kubeconfig::merge).map_err(Unreadable::Documents)
+}
+
+/// UTF-8, or UTF-16 with a byte order mark, as editors on Windows write it.
+fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    let invalid = |encoding: &str| io::Error::new(ErrorKind::InvalidData, format!("Invalid {encoding}"));
+    let utf16 = |from: fn([u8; 2]) -> u16, encoding: &str| {
+        let (units, rest) = bytes.as_chunks::<2>();
+        let units: Vec<u16> = units.iter().skip(1).map(|unit| from(*unit)).collect();
+        String::from_utf16(&units).ok().filter(|_| rest.is_empty()).ok_or_else(|| invalid(encoding))
+    };
+    match bytes.as_slice() {
+        [0xFF, 0xFE, ..] => utf16(u16::from_le_bytes, "UTF-16 LE"),
+        [0xFE, 0xFF, ..] => utf16(u16::from_be_bytes, "UTF-16 BE"),
+        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8(rest.to_vec()).map_err(|_| invalid("UTF-8 BOM")),
+        _ => String::from_utf8(bytes).map_err(|_| invalid("UTF-8")),
+    }
+}
+
+/// Makes a relative path start at the folder of the kubeconfig.
+fn start_at(folder: &Path, entry: &mut Option<String>) {
+    let path = entry.as_ref().map(Path::new).filter(|path| path.is_relative());
+    if let Some(absolute) = path.and_then(|path| folder.join(path).to_str().map(str::to_owned)) {
+        *entry = Some(absolute);
     }
 }
 
@@ -215,4 +276,77 @@ fn choose(
 fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
     let all: Vec<String> = all.map(|name| format!("{name:?}")).collect();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const FULL: &str = "kind: Config\napiVersion: v1\ncurrent-context: mgmt\ncontexts:\n- name: mgmt\n  context: {cluster: 1, user: \
+                        0777}\nclusters:\n- name: 1\n  cluster: {server: 'https://ä.test', certificate-authority: pki/ca.pem}\n- name: \
+                        absolute\n  cluster: {certificate-authority: /pki/ca.pem}\n- name: none\nusers:\n- name: 0777\n  user:\n    token: \
+                        123456\n    client-certificate: ../crt\n    client-key: ./key\n    tokenFile: token\n    exec: {command: bin/aws, \
+                        args: [1, true]}\n- name: two\n  user: {tokenFile: '', exec: {command: aws}}\n---\n# the second\nusers:\n- name: \
+                        0777\n  user: {token: later}\n- name: three\n  user: {exec: {command: /bin/aws}}\ncurrent-context: later\n";
+
+    fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        std::iter::once(0xFEFF).chain(text.encode_utf16()).flat_map(bytes).collect()
+    }
+
+    #[rstest]
+    #[case::plain(FULL.into())]
+    #[case::mark([b"\xEF\xBB\xBF", FULL.as_bytes()].concat())]
+    #[case::little(utf16(FULL, u16::to_le_bytes))]
+    #[case::big(utf16(FULL, u16::to_be_bytes))]
+    #[case::line_ends(FULL.replace('\n', "\r\n").into())]
+    #[case::empty(Vec::new())]
+    #[case::only_a_mark(b"\xFF\xFE".to_vec())]
+    fn a_file_is_read_as_kube_reads_it(#[case] content: Vec<u8>) {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("config");
+        std::fs::write(&path, content).expect("written");
+        let kubes = Kubeconfig::read_from(&path).expect("read by kube");
+        assert_eq!(json!(read_file(&path).expect("read")), json!(kubes));
+    }
+
+    #[test]
+    fn unquoted_numbers_are_names_and_tokens() {
+        let read = read_text(FULL).expect("read");
+        assert_eq!(read.clusters[0].name, "1");
+        let user = read.auth_infos[0].auth_info.as_ref().expect("a user");
+        assert_eq!((read.auth_infos[0].name.as_str(), read.auth_infos.len()), ("0777", 3));
+        assert_eq!(user.token.as_ref().map(|token| token.expose_secret()), Some("123456"));
+        assert_eq!(json!(read), json!(Kubeconfig::from_yaml(FULL).expect("read by kube")));
+    }
+
+    #[rstest]
+    #[case::utf8(b"kind: \xFF", "Invalid UTF-8")]
+    #[case::after_a_mark(b"\xEF\xBB\xBF\xFF", "Invalid UTF-8 BOM")]
+    #[case::half_a_character(b"\xFF\xFE\x00", "Invalid UTF-16 LE")]
+    #[case::half_a_pair(b"\xFE\xFF\xD8\x00", "Invalid UTF-16 BE")]
+    fn a_file_that_is_no_text_is_told(#[case] content: &[u8], #[case] words: &str) {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("config");
+        std::fs::write(&path, content).expect("written");
+        let problem = read_files(&[path]).expect_err("refused").problem;
+        assert!(problem.contains(words), "{problem}");
+    }
+
+    #[rstest]
+    #[case::kinds("kind: Config\n---\nkind: s3cret\n", "cannot be used")]
+    #[case::list("- token: s3cret", "(line 1, column 1)")]
+    #[case::word("token: ok\nusers:\n- name: u\n  user:\n    token: [s3cret]\n", "(line 5, column 12)")]
+    #[case::boolean("clusters:\n- name: c\n  cluster: {insecure-skip-tls-verify: s3cret}\n", "(line 3, column 39)")]
+    #[case::plugin("users:\n- name: u\n  user: {exec: {interactiveMode: s3cret}}\n", "(line 3, column 34)")]
+    #[case::no_name("users:\n- user: {token: s3cret}\n", "(line 2, column 3)")]
+    #[case::twice("kind: s3cret\nkind: s3cret\n", "(line 2, column 1)")]
+    #[case::syntax("kind: [s3cret\n", "(line ")]
+    fn what_is_wrong_is_told_by_its_place_and_not_quoted(#[case] text: &str, #[case] words: &str) {
+        let problem = read_text(text).expect_err("refused").problem;
+        assert!(problem.contains(words) && !problem.contains("s3cret"), "{problem}");
+    }
 }
