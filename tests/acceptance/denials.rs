@@ -81,12 +81,6 @@ fn kamaji_refuses_to_make_a_control_plane() {
         let port = sandbox.port;
         sandbox.tenant().with("network_profile", &format!("{{ address = {address:?}, port = {port}, {more} }}"))
     };
-    let repeated = (
-        kubelet("preferred_address_types = [\"InternalIP\", \"Hostname\", \"InternalIP\"]"),
-        "kubernetes.kubelet.preferred_address_types",
-        &["InternalIP"][..],
-    );
-    are_denied(&sandbox, "", &[repeated]);
     if !sandbox.cluster.lacks_for(SEEN, "what Kamaji v1.0.0 does not know") {
         return;
     }
@@ -132,9 +126,9 @@ fn kamaji_refuses_to_change_a_control_plane() {
     let tenant = |more: &str| with_deployment(&sandbox, more).version("v1.30.1");
     sandbox.configure(&[&tenant("").hcl(), &import]);
     sandbox.terraform.plan().succeeds();
-    let volume = "additional_volumes = [{ name = \"v\", host_path = { path = \"/a/../b\" } }]";
+    let volume = "additional_volumes = [{ name = \"v\", nfs = { server = \"s\", path = \"a/b\" } }]";
     let bad: Denial<'_> =
-        (tenant(volume), "control_plane.deployment", &["configuration error", "hostPath", "must not contain '..'"]);
+        (tenant(volume), "control_plane.deployment", &["configuration error", "nfs.path", "must be an absolute path"]);
     are_denied(&sandbox, &import, &[bad]);
     if sandbox.cluster.lacks_for(SEEN, "patch versions that only Kamaji v1.0.0 refuses") {
         let denials: &[Denial<'_>] = &[

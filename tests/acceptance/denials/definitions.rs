@@ -51,62 +51,7 @@ fn the_newest_definitions_have_rules_between_fields() {
         terraform.configure(&[provider.as_str(), &balanced("", network).hcl()].join("\n"));
         terraform.plan().has_changes();
     }
-    values_are_refused(&terraform, &provider);
     changes_are_refused(&server, &terraform, &provider);
-}
-
-/// Values that Kubernetes reads in another way than everybody else, and lists whose elements must differ.
-fn values_are_refused(terraform: &Terraform, provider: &str) {
-    let kubelet = "{ version = \"v1.30.0\", kubelet = { preferred_address_types = [\"Hostname\", \"Hostname\"] } }";
-    let container = |more: &str| {
-        let containers = format!("additional_containers = [{{ name = \"c\", image = \"i\", {more} }}]");
-        let service = "service = { service_type = \"LoadBalancer\" }";
-        balanced("", "").with("control_plane", &format!("{{ {service}, deployment = {{ {containers} }} }}"))
-    };
-    let port = "{ container_port = 80, protocol = \"TCP\" }";
-    let denials: &[Denial<'_>] = &[
-        (
-            balanced("", "advertise_address = \"::ffff:192.0.2.2\""),
-            "network_profile.advertise_address",
-            &["advertiseAddress must be a valid IP address"],
-        ),
-        (
-            balanced("", "load_balancer_source_ranges = [\"192.0.2.0/24\", \"::ffff:198.51.100.0/120\"]"),
-            "network_profile.load_balancer_source_ranges",
-            &["must be valid CIDR"],
-        ),
-        (
-            balanced("", "pod_cidr = \"::ffff:10.1.0.0/112\""),
-            "network_profile.pod_cidr",
-            &["podCidr must be empty or a valid CIDR"],
-        ),
-        (
-            balanced("", "pod_cidrs = [\"::ffff:10.1.0.0/112\"]"),
-            "network_profile.pod_cidrs",
-            &["all podCidrs entries must be valid CIDRs"],
-        ),
-        (
-            balanced("", "service_cidr = \"::ffff:10.2.0.0/112\""),
-            "network_profile.service_cidr",
-            &["serviceCidr must be empty or a valid CIDR"],
-        ),
-        (
-            balanced("", "").with("kubernetes", kubelet),
-            "kubernetes.kubelet.preferred_address_types",
-            &["duplicate", "Hostname"],
-        ),
-        (
-            container("env = [{ name = \"A\", value = \"1\" }, { name = \"A\", value = \"2\" }]"),
-            "control_plane.deployment.additional_containers[0].env",
-            &["duplicate", "A"],
-        ),
-        (
-            container(&format!("ports = [{port}, {port}]")),
-            "control_plane.deployment.additional_containers[0].ports",
-            &["duplicate", "80"],
-        ),
-    ];
-    are_denied_by(terraform, provider, denials);
 }
 
 /// Rules about a change, and between a field that is configured and one that somebody else has set.

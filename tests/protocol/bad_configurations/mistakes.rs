@@ -440,6 +440,19 @@ const DEPLOYMENT: &[Mistake] = &[
     ),
     (r#"{"network_profile": {"address": "::ffff:192.0.2.1"}}"#, "network_profile.address", "192.0.2.1"),
     (
+        r#"{"network_profile": {"advertise_address": "::ffff:192.0.2.2"}}"#,
+        "network_profile.advertise_address",
+        "192.0.2.2",
+    ),
+    (
+        r#"{"network_profile": {"load_balancer_source_ranges": ["192.0.2.0/24", "::ffff:198.51.100.0/120"]}}"#,
+        "network_profile.load_balancer_source_ranges[1]",
+        "198.51.100.0/24",
+    ),
+    (r#"{"network_profile": {"pod_cidr": "::ffff:10.1.0.0/112"}}"#, "network_profile.pod_cidr", "10.1.0.0/16"),
+    (r#"{"network_profile": {"pod_cidrs": ["::ffff:10.1.0.0/112"]}}"#, "network_profile.pod_cidrs", "10.1.0.0/16"),
+    (r#"{"network_profile": {"service_cidr": "::ffff:10.2.0.0/112"}}"#, "network_profile.service_cidr", "10.2.0.0/16"),
+    (
         r#"{"control_plane": {"deployment": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}}}"#,
         "control_plane.deployment.tolerations[0].value",
         "Equal",
