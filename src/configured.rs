@@ -156,6 +156,15 @@ impl Configured {
         }
     }
 
+    /// What a refresh says, once a run, where the management cluster is not to be asked; [`None`] where it is.
+    pub fn not_refreshed(&self) -> Option<Diagnostics> {
+        let warning = Diagnostic::warning(
+            "State not refreshed",
+            format!("{} The objects are shown as they were at the last refresh.", self.offline_reason()?),
+        );
+        Some(self.once("offline", warning))
+    }
+
     /// Our field manager.
     pub fn field_manager(&self) -> String {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -18,6 +18,7 @@ use crate::kamaji::bootstrap_token::{Expiration, expiration_text};
 use crate::management_cluster::ObjectRef;
 use crate::tenant_cluster::bootstrap_token::Stored;
 use crate::tenant_cluster::inquiry::{Answer, Inquiry};
+use crate::tenant_cluster::reference;
 use schema::SCHEMA;
 
 /// The data source.
@@ -48,7 +49,7 @@ impl DataSource for BootstrapTokens {
             Answer::Tenant(tenant, operation) => (tenant, operation),
             Answer::Silence(said) => return Ok((result, said)),
         };
-        let object = Inquiry::object(&result)?;
+        let object = reference::of(&result)?;
         let found = tenant.api.tokens(&operation, "").await;
         let mut found =
             found.map_err(|error| tenant.api.diagnostic(&error, &format!("list the bootstrap tokens of {object}")))?;

@@ -12,7 +12,7 @@ use tfplugin::resource::Context;
 use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
 use super::schema::{CLUSTER_ROLE, TTL};
-use super::source::{empty, filled, going, object};
+use super::source::{empty, filled, going};
 use super::{Kubeconfig, source};
 use crate::kamaji::duration;
 use crate::kamaji::kubeconfig::Kubeconfig as Document;
@@ -22,6 +22,7 @@ use crate::tenant_cluster::kubeconfig::AdminKubeconfig;
 use crate::tenant_cluster::lease::{CLOSE, Held, Term};
 use crate::tenant_cluster::minted::{AGAIN, Minted};
 use crate::tenant_cluster::reach::{For, Reach, Sight, Tenant, missing};
+use crate::tenant_cluster::reference;
 
 /// What is remembered between open, renew and close. No secret.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -53,7 +54,7 @@ impl Held for Credential<'_> {
 
 impl Kubeconfig {
     pub(super) async fn open_minted(&self, cx: &Context, config: &Value) -> Result<Opened, Diagnostics> {
-        let object = object(config)?;
+        let object = reference::of(config)?;
         let nothing = |said: Diagnostic| {
             Ok(Opened { result: empty(config), renew_at: None, private: Private::default(), diagnostics: said.into() })
         };

@@ -94,7 +94,7 @@ pub(super) async fn find(
     stop: &CancellationToken,
     config: &Value,
 ) -> Result<(Value, Diagnostics), Diagnostic> {
-    let object = object(config)?;
+    let object = reference::of(config)?;
     let source = Source::of(config);
     let operation = Operation::new(LIMIT, stop);
     loop {
@@ -115,13 +115,6 @@ pub(super) async fn find(
             return Err(Diagnostic::error("Interrupted while waiting", detail));
         }
     }
-}
-
-/// The control plane that a configuration names.
-pub(super) fn object(config: &Value) -> Result<ObjectRef, Diagnostic> {
-    let id = config.str_at("tenant_control_plane_id").unwrap_or_default();
-    reference::parse(id)
-        .map_err(|problem| Diagnostic::error(problem.summary, problem.detail).at(Path::of("tenant_control_plane_id")))
 }
 
 /// The control plane and what was in it are on their way out.

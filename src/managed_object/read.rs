@@ -17,12 +17,7 @@ use crate::management_cluster::{REFRESH_PATIENCE, json_of};
 impl<M: Managed> ManagedResource<M> {
     pub(super) async fn refresh(&self, cx: &Context, request: ReadRequest) -> ReadResponse {
         let ReadRequest { state, private } = request;
-        if let Some(reason) = self.shared.offline_reason() {
-            let warning = Diagnostic::warning(
-                "State not refreshed",
-                format!("{reason} The objects are shown as they were at the last refresh."),
-            );
-            let diagnostics = self.shared.once("offline", warning);
+        if let Some(diagnostics) = self.shared.not_refreshed() {
             return ReadResponse { state, private, diagnostics };
         }
         match self.read_live(cx, &state, private.clone()).await {

@@ -17,6 +17,8 @@ use tfplugin::{Diagnostics, Value};
 use crate::configured::Configured;
 use crate::kamaji::join::JOIN_ID_LABEL;
 use crate::tenant_cluster::inquiry::{Answer, Inquiry};
+use crate::tenant_cluster::node::{is_ready, readiness};
+use crate::tenant_cluster::reference;
 use crate::tenant_control_planes::bad_selector;
 use schema::SCHEMA;
 
@@ -48,7 +50,7 @@ impl DataSource for Nodes {
             Answer::Tenant(tenant, operation) => (tenant, operation),
             Answer::Silence(said) => return Ok((result, said)),
         };
-        let object = Inquiry::object(&result)?;
+        let object = reference::of(&result)?;
         let selector = result.str_at("label_selector").unwrap_or_default();
         let found = tenant.api.nodes_as(&operation, selector, shown).await;
         let mut found = found.map_err(|error| {
@@ -70,9 +72,8 @@ pub fn shown(node: &Json) -> Value {
     let members = |object: &Json, names: &[&'static str]| {
         Value::object(names.iter().map(|name| (*name, Value::from(object[*name].as_str().unwrap_or_default()))))
     };
-    let ready = list("/status/conditions").into_iter().find(|condition| condition["type"] == "Ready");
-    let is_ready = ready.as_ref().is_some_and(|condition| condition["status"] == "True");
-    let reason = match ready {
+    let is_ready = is_ready(node);
+    let reason = match readiness(node) {
         _ if is_ready => None,
         Some(condition) => condition["message"].as_str().or(condition["reason"].as_str()).map(str::to_owned),
         None => Some("its kubelet has not reported yet".to_owned()),

@@ -18,6 +18,7 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 use tokio::time::{Instant, interval_at};
 
 use super::TenantCluster;
+use super::node::readiness;
 use crate::kamaji::duration;
 use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until_chosen};
@@ -141,8 +142,7 @@ fn node(name: &str) -> ObjectRef {
 
 /// True if the tenant has lost sight of the kubelet: it removes no pod any more.
 fn is_lost(node: &Json) -> bool {
-    let conditions = node.pointer("/status/conditions").and_then(Json::as_array);
-    conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "Unknown")
+    readiness(node).is_some_and(|condition| condition["status"] == "Unknown")
 }
 
 impl TenantCluster {

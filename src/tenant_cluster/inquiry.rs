@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tfplugin::resource::Context;
 use tfplugin::schema::{Attribute, RecomputedBy, boolean, string};
-use tfplugin::{Diagnostic, Diagnostics, Path, Value};
+use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::reach::{For, Reach, Sight, Tenant, missing};
 use super::{Connect, over_the_network, reference};
@@ -60,17 +60,9 @@ impl Inquiry {
         Self { shared, connect }
     }
 
-    /// The tenant that a configuration names.
-    pub fn object(config: &Value) -> Result<ObjectRef, Diagnostic> {
-        let id = config.str_at("tenant_control_plane_id").unwrap_or_default();
-        reference::parse(id).map_err(|problem| {
-            Diagnostic::error(problem.summary, problem.detail).at(Path::of("tenant_control_plane_id"))
-        })
-    }
-
     /// Looks for the tenant of a configuration until it answers, or the time is over. The value gets `reachable`.
     pub async fn tenant(&self, cx: &Context, config: &mut Value) -> Result<Answer, Diagnostic> {
-        let object = Self::object(config)?;
+        let object = reference::of(config)?;
         let limit = duration::parse(config.str_at("timeout").unwrap_or(TIMEOUT)).unwrap_or(Duration::from_secs(10));
         let reach = Reach { cluster: self.shared.cluster()?, connect: Arc::clone(&self.connect) };
         let sight = reach.seek(&Operation::new(limit, &cx.stop).patience(limit), &object, For::Api).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::TenantCluster;
+use super::node::is_ready;
 use super::reach::{Reach, Sight};
 use crate::kamaji::tenant_control_plane::View;
 use crate::management_cluster::json_of;
@@ -28,13 +29,7 @@ pub struct Node {
 impl Node {
     fn of(object: &Json) -> Self {
         let text = |pointer: &str| object.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
-        let conditions = object.pointer("/status/conditions").and_then(Json::as_array);
-        let ready = |condition: &Json| condition["type"] == "Ready" && condition["status"] == "True";
-        Self {
-            name: text("/metadata/name"),
-            kubelet: text("/status/nodeInfo/kubeletVersion"),
-            ready: conditions.is_some_and(|conditions| conditions.iter().any(ready)),
-        }
+        Self { name: text("/metadata/name"), kubelet: text("/status/nodeInfo/kubeletVersion"), ready: is_ready(object) }
     }
 }
 

@@ -77,6 +77,12 @@ impl Silence {
     }
 }
 
+/// True if the control plane that was found is not the one with this UID, but another one under its name. An empty UID is
+/// of none that is known.
+pub fn is_another(known: &str, found: Option<&str>) -> bool {
+    !known.is_empty() && found.is_some_and(|found| found != known)
+}
+
 impl Reach {
     /// Looks once. An error is one of the management cluster.
     pub async fn look(&self, operation: &Operation, object: &ObjectRef) -> Result<Sight, Diagnostic> {
@@ -112,7 +118,7 @@ impl Reach {
         }
         let operation = operation.clone().patience(Duration::ZERO);
         match self.cluster.get(&operation, object).await {
-            Ok(Some(found)) => found.metadata.uid.is_some_and(|found| found != uid),
+            Ok(Some(found)) => is_another(uid, found.metadata.uid.as_deref()),
             Ok(None) | Err(_) => false,
         }
     }

@@ -1,12 +1,15 @@
 //! How other objects refer to a tenant control plane: by the `id` of its resource, `namespace/name`.
 
 use tfplugin::schema::{Attribute, Problem, Validator, string};
+use tfplugin::{Diagnostic, Path, Value};
 
 use crate::kamaji::names::{is_dns1035_label, is_dns1123_label};
 use crate::management_cluster::{Kind, ObjectRef};
 
 /// What a configuration should say, so that Terraform knows the order of things.
 pub const FORM: &str = "tenant_control_plane_id = kamaji_tenant_control_plane.<name>.id";
+
+const ATTRIBUTE: &str = "tenant_control_plane_id";
 
 /// Reads `namespace/name`.
 ///
@@ -24,9 +27,18 @@ pub fn parse(id: &str) -> Result<ObjectRef, Problem> {
     }
 }
 
+/// The control plane that a configuration or a state names in `tenant_control_plane_id`.
+///
+/// # Errors
+/// Another form, at the attribute.
+pub fn of(value: &Value) -> Result<ObjectRef, Diagnostic> {
+    parse(value.str_at(ATTRIBUTE).unwrap_or_default())
+        .map_err(|problem| Diagnostic::error(problem.summary, problem.detail).at(Path::of(ATTRIBUTE)))
+}
+
 /// The attribute `tenant_control_plane_id`, required.
 pub fn attribute(doc: &'static str) -> Attribute {
-    string("tenant_control_plane_id")
+    string(ATTRIBUTE)
         .required()
         .rule(Validator::new("`namespace/name` of a tenant control plane", |value| {
             value.as_str().map_or(Ok(()), |id| parse(id).map(|_| ()))

@@ -26,7 +26,7 @@ use tfplugin::resource::{
     Resource, ValidateRequest,
 };
 use tfplugin::schema::{Problem, Schema};
-use tfplugin::{Diagnostic, Diagnostics, Path, Value};
+use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::configured::{Configured, Settings};
 use crate::kamaji::names::is_dns1123_subdomain;
@@ -34,7 +34,7 @@ use crate::managed_object::schema::timeout;
 use crate::management_cluster::{ObjectRef, Operation};
 use crate::nodes::shown;
 use crate::ssh::{Route, Session, SshError};
-use crate::tenant_cluster::reach::Reach;
+use crate::tenant_cluster::reach::{Reach, is_another};
 use crate::tenant_cluster::{Connect, node, over_the_network, reference};
 use schema::SCHEMA;
 
@@ -54,7 +54,7 @@ struct Memory {
 
 impl Memory {
     fn is_of_another(&self, uid: Option<&str>) -> bool {
-        !self.tenant_uid.is_empty() && uid.is_some_and(|uid| uid != self.tenant_uid)
+        is_another(&self.tenant_uid, uid)
     }
 }
 
@@ -92,9 +92,7 @@ impl Worker {
     }
 
     fn scene(&self, cx: &Context, value: &Value, operation: &str) -> Result<Scene, Diagnostic> {
-        let id = value.str_at("tenant_control_plane_id").unwrap_or_default();
-        let object =
-            reference::parse(id).map_err(|problem| diagnostic(problem).at(Path::of("tenant_control_plane_id")))?;
+        let object = reference::of(value)?;
         Ok(Scene {
             reach: Reach { cluster: self.shared.cluster()?, connect: Arc::clone(&self.connect) },
             operation: Operation::new(timeout(&SCHEMA, value, operation), &cx.stop),
@@ -197,4 +195,9 @@ fn is_of_machine(live: &Json, machine_id: Option<&str>) -> bool {
         (Some(its), Some(known)) => its == known,
         _ => true,
     }
+}
+
+/// True if a taint of a Node is that of a configuration: the value does not tell taints apart.
+fn is_taint(ours: &Value, live: &Json) -> bool {
+    ["key", "effect"].iter().all(|field| live[*field].as_str() == ours.str_at(field))
 }

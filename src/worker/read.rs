@@ -7,7 +7,7 @@ use tfplugin::private::Private;
 use tfplugin::resource::{Context, ReadRequest, ReadResponse};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
-use super::{Memory, Scene, Worker, is_of_machine, note};
+use super::{Memory, Scene, Worker, is_of_machine, is_taint, note};
 use crate::kamaji::tenant_control_plane::View;
 use crate::management_cluster::Operation;
 use crate::tenant_cluster::reach::Sight;
@@ -18,12 +18,8 @@ const QUESTION: Duration = Duration::from_secs(5);
 impl Worker {
     pub(super) async fn refresh(&self, cx: &Context, request: ReadRequest) -> ReadResponse {
         let ReadRequest { mut state, mut private } = request;
-        let diagnostics = if let Some(reason) = self.shared.offline_reason() {
-            let warning = Diagnostic::warning(
-                "State not refreshed",
-                format!("{reason} The objects are shown as they were at the last refresh."),
-            );
-            self.shared.once("offline", warning)
+        let diagnostics = if let Some(said) = self.shared.not_refreshed() {
+            said
         } else {
             match self.scene(cx, &state, "read") {
                 Ok(scene) => self.look(&scene, &mut state, &mut private).await.unwrap_or_else(Diagnostics::from),
@@ -93,9 +89,7 @@ fn seen(state: &mut Value, live: &Json) {
     if let Some(taints) = state.get("node_taints").as_list() {
         let there = live["spec"]["taints"].as_array().cloned().unwrap_or_default();
         let found = taints.iter().filter_map(|taint| {
-            let is =
-                |other: &&Json| ["key", "effect"].iter().all(|field| other[*field].as_str() == taint.str_at(field));
-            let other = there.iter().find(is)?;
+            let other = there.iter().find(|other| is_taint(taint, other))?;
             let mut taint = taint.clone();
             let value = other["value"].as_str().unwrap_or_default();
             if taint.str_at("value").unwrap_or_default() != value {

@@ -7,7 +7,7 @@ use tfplugin::plan::without_unknowns;
 use tfplugin::resource::{ApplyRequest, ApplyResponse, Context};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
-use super::{Scene, Worker};
+use super::{Scene, Worker, is_taint};
 use crate::management_cluster::ApiError;
 use crate::tenant_cluster::reach::For;
 
@@ -74,10 +74,8 @@ fn changed(old: &Value, new: &Value) -> Vec<(String, Option<String>)> {
 
 /// The taints of a Node with ours changed: those of others stay, in their order.
 fn taints(live: &Json, old: &Value, new: &Value) -> Json {
-    let ours = |taints: &Value, other: &Json| {
-        let is = |taint: &Value| ["key", "effect"].iter().all(|field| other[*field].as_str() == taint.str_at(field));
-        taints.as_list().unwrap_or_default().iter().any(is)
-    };
+    let ours =
+        |taints: &Value, other: &Json| taints.as_list().unwrap_or_default().iter().any(|taint| is_taint(taint, other));
     let others = live["spec"]["taints"].as_array().cloned().unwrap_or_default();
     let mut all: Vec<Json> = others.into_iter().filter(|other| !ours(old, other) && !ours(new, other)).collect();
     for taint in new.as_list().unwrap_or_default() {

@@ -207,9 +207,7 @@ impl EphemeralResource for EphemeralWorkerJoin {
     }
 
     async fn open(&self, cx: &Context, config: Value) -> Result<Opened, Diagnostics> {
-        let id = config.str_at("tenant_control_plane_id").unwrap_or_default();
-        let object =
-            reference::parse(id).map_err(|problem| diagnostic(problem).at(Path::of("tenant_control_plane_id")))?;
+        let object = reference::of(&config)?;
         let scene = Scene { reach: self.reach()?, operation: Operation::new(LIMIT, &cx.stop), object };
         let renders = config.str_at("token_id").map(str::to_owned);
         let wanted = if renders.is_some() { For::Api } else { For::Nodes };

@@ -27,12 +27,12 @@ use tfplugin::resource::{
     Resource, ValidateRequest,
 };
 use tfplugin::schema::Schema;
-use tfplugin::{Diagnostic, Diagnostics, Path, Value};
+use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::configured::Configured;
 use crate::managed_object::schema::timeout;
 use crate::management_cluster::{ObjectRef, Operation};
-use crate::tenant_cluster::reach::Reach;
+use crate::tenant_cluster::reach::{Reach, is_another};
 use crate::tenant_cluster::{Connect, over_the_network, reference};
 pub use ephemeral::EphemeralWorkerJoin;
 use plan::{Effects, hide};
@@ -78,7 +78,7 @@ impl Rendered {
 impl Memory {
     /// True if the token was made in an older tenant of the same name.
     fn is_of_another(&self, uid: Option<&str>) -> bool {
-        !self.tenant_uid.is_empty() && uid.is_some_and(|uid| uid != self.tenant_uid)
+        is_another(&self.tenant_uid, uid)
     }
 
     /// True if the tenant has another CA or address than the payloads say.
@@ -101,9 +101,7 @@ impl WorkerJoin {
     }
 
     fn scene(&self, cx: &Context, value: &Value, operation: &str) -> Result<Scene, Diagnostic> {
-        let id = value.str_at("tenant_control_plane_id").unwrap_or_default();
-        let object = reference::parse(id)
-            .map_err(|problem| payload::diagnostic(problem).at(Path::of("tenant_control_plane_id")))?;
+        let object = reference::of(value)?;
         Ok(Scene {
             reach: Reach { cluster: self.shared.cluster()?, connect: Arc::clone(&self.connect) },
             operation: Operation::new(timeout(&SCHEMA, value, operation), &cx.stop),

@@ -23,12 +23,8 @@ const QUESTION: Duration = Duration::from_secs(5);
 impl WorkerJoin {
     pub(super) async fn refresh(&self, cx: &Context, request: ReadRequest) -> ReadResponse {
         let ReadRequest { mut state, private } = request;
-        let diagnostics = if let Some(reason) = self.shared.offline_reason() {
-            let warning = Diagnostic::warning(
-                "State not refreshed",
-                format!("{reason} The objects are shown as they were at the last refresh."),
-            );
-            self.shared.once("offline", warning)
+        let diagnostics = if let Some(said) = self.shared.not_refreshed() {
+            said
         } else {
             match self.scene(cx, &state, "read") {
                 Ok(scene) => self.look(&scene, &mut state, &private).await.unwrap_or_else(Diagnostics::from),

@@ -24,12 +24,12 @@ use tfplugin::resource::{
     Resource, ValidateRequest,
 };
 use tfplugin::schema::Schema;
-use tfplugin::{Diagnostic, Diagnostics, Path, Value};
+use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::configured::Configured;
 use crate::managed_object::schema::timeout;
 use crate::management_cluster::{ObjectRef, Operation};
-use crate::tenant_cluster::reach::Reach;
+use crate::tenant_cluster::reach::{Reach, is_another};
 use crate::tenant_cluster::{Connect, over_the_network, reference};
 use schema::{FOUND, SCHEMA, SHOWN};
 use selection::{Selection, wanted};
@@ -53,7 +53,7 @@ struct Memory {
 
 impl Memory {
     fn is_of_another(&self, uid: Option<&str>) -> bool {
-        !self.tenant_uid.is_empty() && uid.is_some_and(|uid| uid != self.tenant_uid)
+        is_another(&self.tenant_uid, uid)
     }
 }
 
@@ -70,18 +70,11 @@ impl WorkerNodes {
         Self { shared, connect: over_the_network() }
     }
 
-    fn tenant(value: &Value) -> Result<ObjectRef, Diagnostic> {
-        let id = value.str_at("tenant_control_plane_id").unwrap_or_default();
-        reference::parse(id).map_err(|problem| {
-            Diagnostic::error(problem.summary, problem.detail).at(Path::of("tenant_control_plane_id"))
-        })
-    }
-
     fn scene(&self, cx: &Context, value: &Value, operation: &str) -> Result<Scene, Diagnostic> {
         Ok(Scene {
             reach: Reach { cluster: self.shared.cluster()?, connect: Arc::clone(&self.connect) },
             operation: Operation::new(timeout(&SCHEMA, value, operation), &cx.stop),
-            object: Self::tenant(value)?,
+            object: reference::of(value)?,
         })
     }
 
@@ -96,7 +89,7 @@ impl WorkerNodes {
 
     /// A destroy: the control plane may go after these nodes.
     fn announce(&self, prior: &Value) {
-        let Ok(tenant) = Self::tenant(prior) else { return };
+        let Ok(tenant) = reference::of(prior) else { return };
         for name in prior.get("names").as_list().unwrap_or_default().iter().filter_map(Value::as_str) {
             self.shared.will_leave(&tenant, name);
         }

@@ -20,12 +20,8 @@ impl WorkerNodes {
         let ReadRequest { mut state, mut private } = request;
         let mut memory: Memory = private.read();
         memory.silent = true;
-        let diagnostics = if let Some(reason) = self.shared.offline_reason() {
-            let warning = Diagnostic::warning(
-                "State not refreshed",
-                format!("{reason} The objects are shown as they were at the last refresh."),
-            );
-            self.shared.once("offline", warning)
+        let diagnostics = if let Some(said) = self.shared.not_refreshed() {
+            said
         } else {
             match self.scene(cx, &state, "read") {
                 Ok(scene) => self.look(&scene, &mut state, &mut memory).await.unwrap_or_else(Diagnostics::from),
