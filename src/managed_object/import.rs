@@ -8,9 +8,12 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 use super::{Managed, ManagedResource};
 use crate::management_cluster::Kind;
 
-const NAME: IdentityAttribute = IdentityAttribute { name: "name", description: "Name of the object." };
-const NAMESPACE: IdentityAttribute =
-    IdentityAttribute { name: "namespace", description: "Namespace of the management cluster that the object is in." };
+const NAME: IdentityAttribute = IdentityAttribute { name: "name", optional: false, description: "Name of the object." };
+const NAMESPACE: IdentityAttribute = IdentityAttribute {
+    name: "namespace",
+    optional: false,
+    description: "Namespace of the management cluster that the object is in.",
+};
 static NAMESPACED: IdentitySchema = IdentitySchema { version: 0, attributes: &[NAMESPACE, NAME] };
 static CLUSTER_WIDE: IdentitySchema = IdentitySchema { version: 0, attributes: &[NAME] };
 

@@ -6,15 +6,18 @@ use crate::value::{Type, Value};
 /// One attribute of an identity: the attribute of the state of the same name.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentityAttribute {
-    /// Name of a top-level attribute of the resource whose type is a string, number or bool.
+    /// Name of a top-level attribute of the resource whose type is a string, number or bool, or a list of those.
     pub name: &'static str,
+    /// Whether an import by identity may leave it out.
+    pub optional: bool,
     /// Markdown.
     pub description: &'static str,
 }
 
-/// The identity of a kind of resource: some attributes of its state, all of them needed for an import.
+/// The identity of a kind of resource: some attributes of its state.
 ///
-/// The attributes must be those whose change needs a new object: an identity never changes.
+/// An identity tells objects apart, so its attributes are those whose change needs a new object. A resource whose objects
+/// are told apart by what an update changes gets another identity by it.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentitySchema {
     /// Version of the identity's shape, of its own beside that of the state.
@@ -55,8 +58,10 @@ impl IdentitySchema {
 mod tests {
     use super::*;
 
-    const IDENTITY: IdentitySchema =
-        IdentitySchema { version: 0, attributes: &[IdentityAttribute { name: "name", description: "Name." }] };
+    const IDENTITY: IdentitySchema = IdentitySchema {
+        version: 0,
+        attributes: &[IdentityAttribute { name: "name", optional: false, description: "Name." }],
+    };
 
     fn thing(name: Value) -> Value {
         Value::object([("name", name), ("size", Value::from(1))])

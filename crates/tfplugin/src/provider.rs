@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::data_source::DataSource;
 use crate::diagnostics::Diagnostics;
 use crate::ephemeral::EphemeralResource;
+use crate::list_resource::ListResource;
 use crate::resource::Resource;
 use crate::schema::Schema;
 use crate::value::Value;
@@ -57,6 +58,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Ephemeral resources.
     fn ephemeral_resources(&self) -> Vec<&dyn EphemeralResource> {
+        Vec::new()
+    }
+
+    /// List resources.
+    fn list_resources(&self) -> Vec<&dyn ListResource> {
         Vec::new()
     }
 

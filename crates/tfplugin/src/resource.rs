@@ -207,7 +207,7 @@ pub trait Resource: Send + Sync {
     }
 
     /// Reads the identity of an object to import. Only asked of resources that have an identity; its attributes are
-    /// known and not null.
+    /// known, and null only where they are optional.
     async fn import_identity(&self, cx: &Context, _identity: &Value) -> ImportResponse {
         self.import(cx, "").await
     }

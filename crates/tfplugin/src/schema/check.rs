@@ -237,6 +237,7 @@ mod tests {
     #[case(ObjectKind::Provider)]
     #[case(ObjectKind::DataSource)]
     #[case(ObjectKind::Ephemeral)]
+    #[case(ObjectKind::List)]
     fn only_resources_are_write_only(#[case] kind: ObjectKind) {
         assert_eq!(check(kind, &schema(vec![write_only("a")])), ["a: only managed resources have write-only ones"]);
     }

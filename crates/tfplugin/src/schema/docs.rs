@@ -23,6 +23,7 @@ pub fn page(
         ObjectKind::Resource => format!("{type_name} (Resource)"),
         ObjectKind::DataSource => format!("{type_name} (Data Source)"),
         ObjectKind::Ephemeral => format!("{type_name} (Ephemeral Resource)"),
+        ObjectKind::List => format!("{type_name} (List Resource)"),
     };
     section(&mut page, &format!("# {heading}\n\n{}", schema.description.trim()));
     if !examples.is_empty() {
@@ -68,6 +69,7 @@ fn front_matter(kind: ObjectKind, type_name: &str, description: &str) -> String 
         ObjectKind::Resource => format!("{type_name} Resource - {provider}"),
         ObjectKind::DataSource => format!("{type_name} Data Source - {provider}"),
         ObjectKind::Ephemeral => format!("{type_name} Ephemeral Resource - {provider}"),
+        ObjectKind::List => format!("{type_name} List Resource - {provider}"),
     };
     // The Registry groups pages by subcategory; the index page is in no group.
     let group = if kind == ObjectKind::Provider { "" } else { "subcategory: \"\"\n" };
@@ -287,6 +289,13 @@ mod tests {
         "park_tree",
         "page_title: \"park_tree Ephemeral Resource - park\"",
         "# park_tree (Ephemeral Resource)",
+        true
+    )]
+    #[case(
+        ObjectKind::List,
+        "park_tree",
+        "page_title: \"park_tree List Resource - park\"",
+        "# park_tree (List Resource)",
         true
     )]
     fn titles_follow_the_registry(

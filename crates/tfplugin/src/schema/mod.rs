@@ -30,6 +30,8 @@ pub enum ObjectKind {
     DataSource,
     /// An ephemeral resource.
     Ephemeral,
+    /// A list resource: the content of its `config` block.
+    List,
 }
 
 /// Who gives the value of an attribute.

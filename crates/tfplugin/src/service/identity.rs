@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::guard::Fallible as _;
 use super::{Inner, dynamic};
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::identity::IdentitySchema;
+use crate::identity::{IdentityAttribute, IdentitySchema};
 use crate::proto::tfplugin6 as wire;
 use crate::resource::Resource;
 use crate::schema::Schema;
@@ -24,15 +24,15 @@ pub(super) async fn get_resource_identity_schemas(
 }
 
 fn to_proto(identity: &IdentitySchema, schema: &Schema) -> wire::ResourceIdentitySchema {
-    use wire::resource_identity_schema::IdentityAttribute;
-    let attributes = identity.attributes.iter().map(|attribute| IdentityAttribute {
+    use wire::resource_identity_schema::IdentityAttribute as Attribute;
+    let attributes = identity.attributes.iter().map(|attribute| Attribute {
         name: attribute.name.to_owned(),
         r#type: schema
             .attribute(attribute.name)
             .map(|found| found.value_type().to_json().to_string().into_bytes())
             .unwrap_or_default(),
-        required_for_import: true,
-        optional_for_import: false,
+        required_for_import: !attribute.optional,
+        optional_for_import: attribute.optional,
         description: attribute.description.to_owned(),
     });
     wire::ResourceIdentitySchema { version: identity.version, identity_attributes: attributes.collect() }
@@ -95,7 +95,17 @@ pub(super) fn read(
     identity: &IdentitySchema,
     data: &wire::ResourceIdentityData,
 ) -> Result<Value, Diagnostics> {
-    dynamic::read_type("identity", data.identity_data.as_ref(), &identity.object_type(resource.schema()))
+    let given = dynamic::read_type("identity", data.identity_data.as_ref(), &identity.object_type(resource.schema()))?;
+    // Core looks for the presence of an attribute, not for null.
+    let lacks = |attribute: &&IdentityAttribute| !attribute.optional && given.get(attribute.name).is_null();
+    match identity.attributes.iter().find(lacks) {
+        Some(IdentityAttribute { name, .. }) => {
+            let problem =
+                format!("`{name}` is null, so the identity names no {}. Give it a value.", resource.type_name());
+            Err(Diagnostic::error("Identity is not complete", problem).into())
+        }
+        None => Ok(given),
+    }
 }
 
 fn data(resource: &dyn Resource, identity: &Value) -> Option<wire::ResourceIdentityData> {

@@ -9,6 +9,7 @@ mod dynamic;
 mod ephemeral;
 mod guard;
 mod identity;
+mod list_resource;
 mod managed;
 mod not_offered;
 mod provider;
@@ -92,7 +93,7 @@ macro_rules! calls {
                 &self,
                 request: Request<wire::list_resource::Request>,
             ) -> Result<Response<BoxStream<wire::list_resource::Event>>, Status> {
-                Ok(Response::new(not_offered::list_resource(&request.into_inner())))
+                Ok(Response::new(list_resource::list_resource(Arc::clone(&self.0), request.into_inner())))
             }
 
             async fn invoke_action(
@@ -139,7 +140,7 @@ calls! {
     open_ephemeral_resource in ephemeral,
     renew_ephemeral_resource in ephemeral,
     close_ephemeral_resource in ephemeral,
-    validate_list_resource_config in not_offered,
+    validate_list_resource_config in list_resource,
     get_functions in not_offered,
     call_function in not_offered,
     configure_state_store in not_offered,

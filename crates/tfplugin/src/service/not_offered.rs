@@ -1,4 +1,4 @@
-//! Kinds of objects that the framework does not offer yet: functions, list resources, actions, state stores. Core asks only for what the schemas announce, so these answers are seen by other clients alone: the
+//! Kinds of objects that the framework does not offer yet: functions, actions, state stores. Core asks only for what the schemas announce, so these answers are seen by other clients alone: the
 //! right empty answer, or one clear diagnostic.
 
 use std::sync::Arc;
@@ -42,7 +42,6 @@ macro_rules! refused {
 
 refused! {
     call_function: "functions", name;
-    validate_list_resource_config: "list resources", type_name;
     configure_state_store: "state stores", type_name;
     lock_state: "state stores", type_name;
     unlock_state: "state stores", type_name;
@@ -56,11 +55,6 @@ pub(super) fn validate_state_store_config(
     request: &wire::validate_state_store::Request,
 ) -> wire::validate_state_store::Response {
     Fallible::failed(&not_offered("state stores", &request.type_name))
-}
-
-pub(super) fn list_resource(request: &wire::list_resource::Request) -> BoxStream<wire::list_resource::Event> {
-    let diagnostic = not_offered("list resources", &request.type_name).to_proto();
-    single(wire::list_resource::Event { diagnostic, ..wire::list_resource::Event::default() })
 }
 
 pub(super) fn invoke_action(request: &wire::invoke_action::Request) -> BoxStream<wire::invoke_action::Event> {

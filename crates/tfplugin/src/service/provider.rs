@@ -27,6 +27,7 @@ pub(super) async fn get_metadata(
     let resources = provider.resources().iter().map(|r| r.type_name().to_owned()).collect::<Vec<_>>();
     let data_sources = provider.data_sources().iter().map(|d| d.type_name().to_owned()).collect::<Vec<_>>();
     let ephemerals = provider.ephemeral_resources().iter().map(|e| e.type_name().to_owned()).collect::<Vec<_>>();
+    let lists = provider.list_resources().iter().map(|l| l.type_name().to_owned()).collect::<Vec<_>>();
     metadata::Response {
         server_capabilities: Some(capabilities()),
         resources: resources.into_iter().map(|type_name| metadata::ResourceMetadata { type_name }).collect(),
@@ -35,6 +36,7 @@ pub(super) async fn get_metadata(
             .into_iter()
             .map(|type_name| metadata::EphemeralMetadata { type_name })
             .collect(),
+        list_resources: lists.into_iter().map(|type_name| metadata::ListResourceMetadata { type_name }).collect(),
         ..metadata::Response::default()
     }
 }

@@ -116,6 +116,10 @@ fn encode(provider: &dyn Provider) -> Encoded {
             [(ephemeral.type_name().to_owned(), schema_to_proto(ephemeral.schema()))].into();
         wire::Response { ephemeral_resource_schemas, ..wire::Response::default() }.encode_to_vec()
     }));
+    parts.extend(provider.list_resources().iter().map(|list| {
+        let list_resource_schemas = [(list.type_name().to_owned(), schema_to_proto(list.schema()))].into();
+        wire::Response { list_resource_schemas, ..wire::Response::default() }.encode_to_vec()
+    }));
     Encoded(parts)
 }
 
