@@ -99,6 +99,12 @@ impl Diagnostics {
         self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
+    /// The explanations of the errors, for answers that have one text.
+    pub fn texts(&self) -> String {
+        let errors = self.0.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        errors.map(Diagnostic::detail_with_attribute).collect::<Vec<_>>().join("\n\n")
+    }
+
     /// True if there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

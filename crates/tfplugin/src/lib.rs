@@ -1,13 +1,15 @@
 //! A Terraform plugin framework for Rust: plugin protocol 6 over go-plugin.
 //!
 //! A provider implements [`provider::Provider`] and the traits of its objects ([`resource::Resource`],
-//! [`data_source::DataSource`], [`ephemeral::EphemeralResource`], [`list_resource::ListResource`]) and hands itself to [`process::serve`].
+//! [`data_source::DataSource`], [`ephemeral::EphemeralResource`], [`list_resource::ListResource`],
+//! [`function::Function`]) and hands itself to [`process::serve`].
 //! Each object is described once, by the table in [`schema`]: the wire schema, the codecs, the planning rules, the
 //! validators and the documentation page are all derived from it. Nothing here knows Kubernetes or Kamaji.
 
 pub mod data_source;
 pub mod diagnostics;
 pub mod ephemeral;
+pub mod function;
 pub mod identity;
 pub mod list_resource;
 pub mod path;

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::data_source::DataSource;
 use crate::diagnostics::Diagnostics;
 use crate::ephemeral::EphemeralResource;
+use crate::function::Function;
 use crate::list_resource::ListResource;
 use crate::resource::Resource;
 use crate::schema::Schema;
@@ -63,6 +64,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// List resources.
     fn list_resources(&self) -> Vec<&dyn ListResource> {
+        Vec::new()
+    }
+
+    /// Functions.
+    fn functions(&self) -> Vec<&dyn Function> {
         Vec::new()
     }
 

@@ -1,6 +1,6 @@
 //! The documentation page of an object, from its schema, in the layout of the Terraform Registry.
 
-mod attributes;
+pub(crate) mod attributes;
 
 use super::{ObjectKind, Schema};
 
@@ -88,13 +88,13 @@ fn first_sentence(description: &str) -> String {
 }
 
 /// Adds a part, with an empty line before it.
-fn section(page: &mut String, part: &str) {
+pub(crate) fn section(page: &mut String, part: &str) {
     page.push('\n');
     page.push_str(part);
     page.push('\n');
 }
 
-fn code(language: &str, text: &str) -> String {
+pub(crate) fn code(language: &str, text: &str) -> String {
     format!("```{language}\n{}\n```", text.trim())
 }
 

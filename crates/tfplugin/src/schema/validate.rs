@@ -20,6 +20,13 @@ pub fn validate(schema: &Schema, config: &Value, write_only_allowed: bool) -> Di
     walk.found
 }
 
+/// The same for one value, where a name stands for the object around it: an argument of a function.
+pub fn validate_value(attribute: &Attribute, value: &Value) -> Diagnostics {
+    let mut walk = Walk { write_only_allowed: false, found: Diagnostics::new() };
+    walk.attribute(attribute, value, &Path::of(attribute.name), false);
+    walk.found
+}
+
 struct Walk {
     write_only_allowed: bool,
     found: Diagnostics,

@@ -7,6 +7,7 @@ mod change;
 mod data_source;
 mod dynamic;
 mod ephemeral;
+mod function;
 mod guard;
 mod identity;
 mod list_resource;
@@ -141,8 +142,8 @@ calls! {
     renew_ephemeral_resource in ephemeral,
     close_ephemeral_resource in ephemeral,
     validate_list_resource_config in list_resource,
-    get_functions in not_offered,
-    call_function in not_offered,
+    get_functions in function,
+    call_function in function,
     configure_state_store in not_offered,
     lock_state in not_offered,
     unlock_state in not_offered,

@@ -1,5 +1,5 @@
-//! Kinds of objects that the framework does not offer yet: functions, actions, state stores. Core asks only for what the schemas announce, so these answers are seen by other clients alone: the
-//! right empty answer, or one clear diagnostic.
+//! Kinds of objects that the framework does not offer yet: actions, state stores. Core asks only for what the schemas
+//! announce, so these answers are seen by other clients alone: the right empty answer, or one clear diagnostic.
 
 use std::sync::Arc;
 
@@ -25,13 +25,6 @@ fn single<T: Send + 'static>(event: T) -> BoxStream<T> {
     Box::pin(stream::iter([Ok(event)]))
 }
 
-pub(super) async fn get_functions(
-    _inner: Arc<Inner>,
-    _request: wire::get_functions::Request,
-) -> wire::get_functions::Response {
-    wire::get_functions::Response::default()
-}
-
 macro_rules! refused {
     ($($rpc:ident: $what:literal, $field:ident;)*) => {
         $(pub(super) async fn $rpc(_inner: Arc<Inner>, request: wire::$rpc::Request) -> wire::$rpc::Response {
@@ -41,7 +34,6 @@ macro_rules! refused {
 }
 
 refused! {
-    call_function: "functions", name;
     configure_state_store: "state stores", type_name;
     lock_state: "state stores", type_name;
     unlock_state: "state stores", type_name;

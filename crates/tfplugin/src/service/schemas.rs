@@ -23,6 +23,7 @@ use super::guard::{Fallible, guarded};
 use super::provider::capabilities;
 use super::{Inner, ProviderService};
 use crate::diagnostics::Diagnostics;
+use crate::function::wire::signature_to_proto;
 use crate::proto::tfplugin6::get_provider_schema as wire;
 use crate::proto::tfplugin6::provider_server::ProviderServer;
 use crate::provider::Provider;
@@ -119,6 +120,10 @@ fn encode(provider: &dyn Provider) -> Encoded {
     parts.extend(provider.list_resources().iter().map(|list| {
         let list_resource_schemas = [(list.type_name().to_owned(), schema_to_proto(list.schema()))].into();
         wire::Response { list_resource_schemas, ..wire::Response::default() }.encode_to_vec()
+    }));
+    parts.extend(provider.functions().iter().map(|function| {
+        let functions = [(function.name().to_owned(), signature_to_proto(function.signature()))].into();
+        wire::Response { functions, ..wire::Response::default() }.encode_to_vec()
     }));
     Encoded(parts)
 }

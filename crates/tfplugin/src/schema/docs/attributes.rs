@@ -121,11 +121,32 @@ fn words(attribute: &Attribute) -> String {
         traits.push_str(", Deprecated");
     }
     let mut line = format!("- `{}` ({traits})", attribute.name);
-    for sentence in sentences(attribute) {
-        // Continuation lines belong to the list item.
-        let _ = write!(line, " {}", sentence.replace('\n', "\n  ").replace("\n  \n", "\n\n"));
+    let described = described(attribute, "  ");
+    if !described.is_empty() {
+        let _ = write!(line, " {described}");
     }
     line
+}
+
+/// What is said of an attribute, as the text of a list item whose continuation lines are indented so.
+pub(crate) fn described(attribute: &Attribute, indent: &str) -> String {
+    let text = sentences(attribute).join(" ");
+    text.replace('\n', &format!("\n{indent}")).replace(&format!("\n{indent}\n"), "\n\n")
+}
+
+/// Adds the attributes of an argument of a function, then a section for each kind of attributes inside.
+pub(crate) fn inside(page: &mut String, attributes: &[Attribute]) {
+    let homes = Homes::find(attributes);
+    groups(page, attributes, &homes, "", ":");
+    nested_sections(page, attributes, "", &homes);
+}
+
+/// Adds the attributes of a result of a function, with those inside them indented.
+pub(crate) fn list(page: &mut String, attributes: &[Attribute], indent: &str) {
+    for attribute in sorted(attributes) {
+        let _ = writeln!(page, "{indent}{}", words(attribute).replace('\n', &format!("\n{indent}")));
+        list(page, attribute.nested(), &format!("{indent}  "));
+    }
 }
 
 /// The description and what follows from the table.
