@@ -1,5 +1,6 @@
 //! How other objects refer to a tenant control plane: by the `id` of its resource, `namespace/name`.
 
+use tfplugin::identity::IdentityAttribute;
 use tfplugin::schema::{Attribute, Problem, Validator, string};
 use tfplugin::{Diagnostic, Path, Value};
 
@@ -35,6 +36,10 @@ pub fn of(value: &Value) -> Result<ObjectRef, Diagnostic> {
     parse(value.str_at(ATTRIBUTE).unwrap_or_default())
         .map_err(|problem| Diagnostic::error(problem.summary, problem.detail).at(Path::of(ATTRIBUTE)))
 }
+
+/// The control plane in the identity of what is in a tenant.
+pub const IDENTITY: IdentityAttribute =
+    IdentityAttribute { name: ATTRIBUTE, optional: false, description: "The tenant, `namespace/name`." };
 
 /// The attribute `tenant_control_plane_id`, required.
 pub fn attribute(doc: &'static str) -> Attribute {

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use tfplugin::identity::{IdentityAttribute, IdentitySchema};
 use tfplugin::private::Private;
 use tfplugin::resource::{
     ApplyRequest, ApplyResponse, Context, DeleteRequest, ImportResponse, Plan, PlanRequest, ReadRequest, ReadResponse,
@@ -156,7 +157,25 @@ impl Resource for Worker {
         }
         ImportResponse { state, private: Private::default(), diagnostics }
     }
+
+    fn identity(&self) -> Option<&'static IdentitySchema> {
+        Some(&IDENTITY)
+    }
+
+    async fn import_identity(&self, cx: &Context, identity: &Value) -> ImportResponse {
+        let text = |attribute| identity.str_at(attribute).unwrap_or_default();
+        self.import(cx, &format!("{}#{}", text("tenant_control_plane_id"), text("node_name"))).await
+    }
 }
+
+/// A node of a tenant.
+static IDENTITY: IdentitySchema = IdentitySchema {
+    version: 0,
+    attributes: &[
+        reference::IDENTITY,
+        IdentityAttribute { name: "node_name", optional: false, description: "Name of the node." },
+    ],
+};
 
 /// Reads `namespace/name#node`.
 fn parse_id(id: &str) -> Result<(&str, &str), Problem> {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tfplugin::identity::{IdentityAttribute, IdentitySchema};
 use tfplugin::private::Private;
 use tfplugin::resource::{
     ApplyRequest, ApplyResponse, Context, DeleteRequest, ImportResponse, Plan, PlanRequest, ReadRequest, ReadResponse,
@@ -192,7 +193,20 @@ impl Resource for WorkerJoin {
             .into(),
         }
     }
+
+    fn identity(&self) -> Option<&'static IdentitySchema> {
+        Some(&IDENTITY)
+    }
 }
+
+/// A join of a tenant, whichever token it has.
+static IDENTITY: IdentitySchema = IdentitySchema {
+    version: 0,
+    attributes: &[
+        reference::IDENTITY,
+        IdentityAttribute { name: "join_id", optional: false, description: "What names the join." },
+    ],
+};
 
 /// A join for messages: the tenant and the public part of the token.
 fn subject(state: &Value) -> String {

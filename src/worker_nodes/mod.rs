@@ -18,6 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use tfplugin::identity::{IdentityAttribute, IdentitySchema};
 use tfplugin::private::Private;
 use tfplugin::resource::{
     ApplyRequest, ApplyResponse, Context, DeleteRequest, ImportResponse, Plan, PlanRequest, ReadRequest, ReadResponse,
@@ -165,6 +166,36 @@ impl Resource for WorkerNodes {
         selection.fill(&mut state);
         ImportResponse { state, private: Private::default(), diagnostics: Diagnostics::new() }
     }
+
+    fn identity(&self) -> Option<&'static IdentitySchema> {
+        Some(&IDENTITY)
+    }
+
+    async fn import_identity(&self, cx: &Context, identity: &Value) -> ImportResponse {
+        let given = selection::ATTRIBUTES.iter().filter(|attribute| identity.get(attribute).is_set()).count();
+        let (Some(selection), 1) = (Selection::of(identity), given) else {
+            let detail =
+                "Nodes are named by one of `join_ids`, `node_names` and `label_selector`. Give exactly one of them.";
+            let diagnostics = Diagnostic::error("Identity does not say which nodes", detail).into();
+            return ImportResponse { state: Value::Null, private: Private::default(), diagnostics };
+        };
+        self.import(cx, &id_of(identity.str_at("tenant_control_plane_id").unwrap_or_default(), &selection)).await
+    }
+}
+
+/// Nodes of a tenant. An update may name others, and so gives another identity.
+static IDENTITY: IdentitySchema = IdentitySchema {
+    version: 0,
+    attributes: &[
+        reference::IDENTITY,
+        one_of("join_ids", "The joins that the nodes came with. One of `join_ids`, `node_names` and `label_selector`."),
+        one_of("node_names", "The names of the nodes."),
+        one_of("label_selector", "What the labels of the nodes fit."),
+    ],
+};
+
+const fn one_of(name: &'static str, description: &'static str) -> IdentityAttribute {
+    IdentityAttribute { name, optional: true, description }
 }
 
 const FORMS: &str = "Write the id of the tenant, and what says which nodes: \"tenants/blue/node_names=blue-0,blue-1\", \

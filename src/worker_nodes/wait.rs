@@ -12,12 +12,12 @@ use super::schema::FOUND;
 use super::selection::{Selection, wanted};
 use super::{Memory, Scene, WorkerNodes, counted, fill, has_to_be_ready, shown};
 use crate::kamaji::tenant_control_plane::View;
+use crate::managed_object::selectors::bad_selector;
 use crate::management_cluster::watch::{EndReason, WaitEnded};
 use crate::management_cluster::{ApiError, Operation, json_of};
 use crate::tenant_cluster::drain::{Drain, Leaving};
 use crate::tenant_cluster::nodes::Request;
 use crate::tenant_cluster::reach::{For, Tenant};
-use crate::tenant_control_planes::bad_selector;
 
 /// The longest that an error asks for more about itself.
 const DIAGNOSIS: Duration = Duration::from_secs(10);

@@ -44,15 +44,86 @@ fn read(ty: &Type, data: Option<&wire::ResourceIdentityData>) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_of_the_management_cluster_have_an_identity_and_joins_have_none() {
+async fn every_resource_has_an_identity() {
     let (_plugin, mut connection, schemas) = start().await;
     let namespaced = identity_type(&mut connection, TENANT).await;
     assert_eq!(namespaced, identity_of(&["name", "namespace"]));
     assert_eq!(identity_type(&mut connection, "kamaji_datastore").await, identity_of(&["name"]));
     let request = wire::get_resource_identity_schemas::Request {};
     let all = connection.provider.get_resource_identity_schemas(request).await.unwrap().into_inner().identity_schemas;
-    assert!(all.keys().all(|type_name| schemas.0.resource_schemas.contains_key(type_name)));
-    assert!(!all.contains_key("kamaji_worker_join"));
+    let mut named: Vec<_> = all.keys().collect();
+    let mut resources: Vec<_> = schemas.0.resource_schemas.keys().collect();
+    named.sort();
+    resources.sort();
+    assert_eq!(named, resources);
+    // Core takes no other types, and what is listed must have an identity.
+    for attribute in all.values().flat_map(|schema| &schema.identity_attributes) {
+        let ty = serde_json::from_slice(&attribute.r#type).unwrap();
+        let ty = Type::from_json(&ty).unwrap();
+        assert!(matches!(ty, Type::String | Type::List(_)), "{}: {ty:?}", attribute.name);
+    }
+    assert!(schemas.0.list_resource_schemas.keys().all(|listed| all.contains_key(listed)));
+}
+
+/// What an import by identity gives: the state and the identity, or the error.
+async fn import_by_identity(
+    connection: &mut Connection,
+    schemas: &Schemas,
+    type_name: &str,
+    given: &[(&str, Value)],
+) -> Result<(Value, Value), String> {
+    let ty = identity_type(connection, type_name).await;
+    let Type::Object(members) = &ty else { panic!("an object") };
+    let mut identity = Value::object(members.keys().map(|name| (name.clone(), Value::Null)));
+    for (name, value) in given {
+        identity.set(name, value.clone());
+    }
+    let identity_data = Some(wire::DynamicValue { msgpack: encode(&identity, &ty), json: Vec::new() });
+    let request = wire::import_resource_state::Request {
+        type_name: type_name.to_owned(),
+        identity: Some(wire::ResourceIdentityData { identity_data }),
+        ..Default::default()
+    };
+    let response = connection.provider.import_resource_state(request).await.unwrap().into_inner();
+    match (&response.imported_resources[..], &errors(&response.diagnostics)[..]) {
+        ([object], []) => {
+            Ok((schemas.resource(type_name).read(object.state.as_ref()), read(&ty, object.identity.as_ref())))
+        }
+        ([], [error]) => Err((*error).to_owned()),
+        _ => panic!("{response:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_and_nodes_are_imported_by_identity() {
+    let (_plugin, mut connection, schemas) = start().await;
+    let tenant = ("tenant_control_plane_id", Value::from("tenants/blue"));
+    let given = [tenant.clone(), ("node_name", "node-1".into())];
+    let (state, identity) = import_by_identity(&mut connection, &schemas, "kamaji_worker", &given).await.unwrap();
+    assert_eq!(state.str_at("id"), Some("tenants/blue#node-1"));
+    assert_eq!(identity.str_at("node_name"), Some("node-1"));
+
+    let nodes = "kamaji_worker_nodes";
+    let given = [tenant.clone(), ("node_names", Value::strings(["a", "b"]))];
+    let (state, identity) = import_by_identity(&mut connection, &schemas, nodes, &given).await.unwrap();
+    assert_eq!(state.str_at("id"), Some("tenants/blue/node_names=a,b"));
+    assert_eq!((identity.get("node_names"), identity.get("join_ids")), (&Value::strings(["a", "b"]), &Value::Null));
+    let given = [tenant.clone(), ("label_selector", "pool in (a,b)".into())];
+    let (state, _) = import_by_identity(&mut connection, &schemas, nodes, &given).await.unwrap();
+    assert_eq!(state.str_at("label_selector"), Some("pool in (a,b)"));
+
+    let both = [tenant.clone(), ("node_names", Value::strings(["a"])), ("label_selector", "x=y".into())];
+    let join = [tenant.clone(), ("join_id", "j1".into())];
+    for (type_name, given, error) in [
+        (nodes, &both[..], "Identity does not say which nodes"),
+        (nodes, &both[..1], "Identity does not say which nodes"),
+        (nodes, &both[1..2], "Identity is not complete"),
+        ("kamaji_worker", &both[..1], "Identity is not complete"),
+        ("kamaji_worker_join", &join[..], "Import of a join not possible"),
+    ] {
+        let refused = import_by_identity(&mut connection, &schemas, type_name, given).await;
+        assert_eq!(refused.unwrap_err(), error, "{type_name} {given:?}");
+    }
 }
 
 fn identity_of(names: &[&str]) -> Type {
