@@ -9,7 +9,7 @@ use tfplugin::provider::Provider as _;
 use tfplugin::schema::docs::{Import, page};
 use tfplugin::schema::{Attribute, Mode, ObjectKind, Schema};
 
-const FOLDERS: [&str; 3] = ["resources", "data-sources", "ephemeral-resources"];
+const FOLDERS: [&str; 4] = ["resources", "data-sources", "ephemeral-resources", "list-resources"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -77,6 +77,10 @@ fn objects(provider: &KamajiProvider) -> Vec<Object<'_>> {
     objects.extend(provider.ephemeral_resources().iter().map(|it| {
         let (folder, file) = ("ephemeral-resources", "ephemeral-resource.tf");
         Object::of(ObjectKind::Ephemeral, folder, file, it.type_name(), it.schema())
+    }));
+    objects.extend(provider.list_resources().iter().map(|it| {
+        let (folder, file) = ("list-resources", "list-resource.tfquery.hcl");
+        Object::of(ObjectKind::List, folder, file, it.type_name(), it.schema())
     }));
     objects
 }

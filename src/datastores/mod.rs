@@ -1,5 +1,6 @@
 //! The data source `kamaji_datastores`: which datastores there are, and who uses them.
 
+mod list;
 pub mod schema;
 
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use tfplugin::{Diagnostics, Value};
 use crate::configured::Configured;
 use crate::datastore::show;
 use crate::managed_object::mapping;
+use crate::managed_object::selectors::refused;
 use crate::management_cluster::{Kind, Operation, REFRESH_PATIENCE, json_of};
-use crate::tenant_control_planes::refused;
 use schema::{SCHEMA, SHOWN};
 
 /// How long the list may take.

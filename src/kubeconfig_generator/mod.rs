@@ -1,5 +1,6 @@
 //! `kamaji_kubeconfig_generator`.
 
+mod list;
 pub mod schema;
 mod secrets;
 #[cfg(test)]

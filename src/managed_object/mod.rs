@@ -15,6 +15,7 @@ mod emptied;
 mod fence;
 mod import;
 mod intent;
+pub mod list;
 pub mod locate;
 pub mod mapping;
 pub mod memory;
@@ -24,6 +25,7 @@ mod ownership;
 mod plan;
 mod read;
 pub mod schema;
+pub mod selectors;
 mod update;
 
 use std::sync::Arc;

@@ -49,25 +49,39 @@ impl<M: Managed> ManagedResource<M> {
             }
             _ => {}
         }
+        let (now, diagnostics) = self.state_of(&scene, state, &object, &mut memory, imported).await;
+        if diagnostics.has_errors() {
+            return Err(diagnostics);
+        }
+        memory.was_ready |= imported || self.managed.is_protected(&now);
+        Ok(ReadResponse { state: now, private: Private::write(&memory), diagnostics })
+    }
+
+    /// What a refresh makes of a live object; `imported`: nothing of it is known but what identifies it.
+    pub(super) async fn state_of(
+        &self,
+        scene: &Scene,
+        state: &Value,
+        object: &DynamicObject,
+        memory: &mut Memory,
+        imported: bool,
+    ) -> (Value, Diagnostics) {
+        let live = json_of(object);
         let schema = self.managed.schema();
         let mut diagnostics = Diagnostics::new();
         let rules = self.rules(state);
         let state = &rules.reduced(state);
         let mut now = if imported {
-            let mut taken = self.take(&scene, &object, &mut memory, &rules);
+            let mut taken = self.take(scene, object, memory, &rules);
             rules.without_defaults(&mut taken);
             taken
         } else {
             let now = refresh(&schema.attributes, state, &live);
-            diagnostics.extend(drift(schema, &object, state, &now));
+            diagnostics.extend(drift(schema, object, state, &now));
             now
         };
         keep_own(schema, state, &mut now);
-        diagnostics.extend(self.managed.observe(&scene, &live, &mut now, &mut memory).await);
-        if diagnostics.has_errors() {
-            return Err(diagnostics);
-        }
-        memory.was_ready |= imported || self.managed.is_protected(&now);
+        diagnostics.extend(self.managed.observe(scene, &live, &mut now, memory).await);
         if let Some(since) = live["metadata"]["deletionTimestamp"].as_str() {
             diagnostics.push(Diagnostic::warning(
                 "Object is being deleted",
@@ -78,7 +92,7 @@ impl<M: Managed> ManagedResource<M> {
                 ),
             ));
         }
-        Ok(ReadResponse { state: now, private: Private::write(&memory), diagnostics })
+        (now, diagnostics)
     }
 
     /// Takes an object over: what an import makes of it. Remembers what is ours from now on, and from whom.

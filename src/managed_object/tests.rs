@@ -1,6 +1,7 @@
 //! The life of an object against a scripted API server: nothing lost, nothing adopted by accident, nothing overwritten
 //! that is newer.
 
+mod listing;
 mod older_state;
 mod taking_over;
 

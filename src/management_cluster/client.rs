@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use k8s_openapi::api::core::v1::Event;
-use kube::api::{
-    DeleteParams, DynamicObject, GetParams, ListParams, LogParams, Patch, PatchParams, PostParams, Preconditions,
-};
+use kube::api::{DeleteParams, DynamicObject, GetParams, LogParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
@@ -22,13 +19,18 @@ use super::exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, W
 use super::features::Features;
 use super::kind::{Kind, ObjectRef};
 use super::operation::Operation;
+use super::pages::PAGE;
 use super::shared::Shared;
 use super::transport::{Answer, Call, auth_failure};
 
 /// Requests in flight. HTTP/1.1 needs a connection for each; the API server's own fairness does the rest.
 const MAX_IN_FLIGHT: usize = 32;
-/// Objects in one page of a list.
-const PAGE: u32 = 500;
+
+/// What a list is to have; empty for everything.
+struct Selectors<'a> {
+    labels: &'a str,
+    fields: &'a str,
+}
 
 /// The management cluster. Cheap to clone; all clones share connections.
 ///
@@ -200,9 +202,7 @@ impl ManagementCluster {
         labels: &str,
         keep: impl Fn(DynamicObject) -> T,
     ) -> Result<Vec<T>, ApiError> {
-        let parameters = ListParams::default();
-        let parameters = if labels.is_empty() { parameters } else { parameters.labels(labels) };
-        self.list_as(operation, kind, namespace, parameters, keep).await
+        self.list_as(operation, kind, namespace, Selectors { labels, fields: "" }, keep).await
     }
 
     /// Lists the objects of a kind, from all namespaces, that a field selector chooses: `spec.nodeName=a` for Pods.
@@ -212,7 +212,7 @@ impl ManagementCluster {
         kind: Kind,
         fields: &str,
     ) -> Result<Vec<DynamicObject>, ApiError> {
-        self.list_as(operation, kind, None, ListParams::default().fields(fields), |object| object).await
+        self.list_as(operation, kind, None, Selectors { labels: "", fields }, |object| object).await
     }
 
     /// The Events about an object, oldest first. With a uid only those about this object, not about one of the same
@@ -229,9 +229,9 @@ impl ManagementCluster {
         }
         // Events about cluster-wide objects are in the namespace `default`.
         let namespace = involved.namespace.as_deref().unwrap_or("default");
-        let parameters = ListParams::default().fields(&fields);
+        let selectors = Selectors { labels: "", fields: &fields };
         let mut events: Vec<Event> =
-            self.list_as(operation, Kind::Event, Some(namespace), parameters, |event| event).await?;
+            self.list_as(operation, Kind::Event, Some(namespace), selectors, |event| event).await?;
         events.sort_by_key(|event| {
             let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
             series.or(event.last_timestamp.as_ref().map(|time| time.0)).or(event.event_time.as_ref().map(|time| time.0))
@@ -244,46 +244,18 @@ impl ManagementCluster {
         operation: &Operation,
         kind: Kind,
         namespace: Option<&str>,
-        parameters: ListParams,
+        selectors: Selectors<'_>,
         keep: impl Fn(T) -> K,
     ) -> Result<Vec<K>, ApiError> {
-        #[derive(Deserialize)]
-        struct Metadata {
-            #[serde(default, rename = "continue")]
-            next: String,
-        }
-        #[derive(Deserialize)]
-        struct Page<'a> {
-            metadata: Metadata,
-            #[serde(borrow)]
-            items: Vec<&'a RawValue>,
-        }
-        let asked = Asked { kind, namespace: namespace.map(str::to_owned), name: String::new() };
-        let path = Request::new(kind.url_path(checked(namespace)?));
-        let mut parameters = parameters.limit(PAGE);
+        let mut pages = self.pages(kind, namespace, selectors.labels, selectors.fields, PAGE)?;
         let mut all = Vec::new();
-        loop {
-            let request = path.list(&parameters).map_err(unsendable)?;
-            let call = Call { asked: asked.clone(), request, idempotent: true };
-            let answer = match self.exchange(operation, &call).await {
-                // The list changed too much since its first page (HTTP 410): from the start, and in one piece.
-                Err(ApiError::Other { status: 410, .. }) if parameters.continue_token.is_some() => {
-                    all.clear();
-                    parameters.continue_token = None;
-                    parameters.limit = None;
-                    continue;
-                }
-                answer => answer?,
-            };
-            let page: Page<'_> = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
-            for item in page.items {
-                all.push(keep(serde_json::from_str(item.get()).map_err(|error| unreadable(&error))?));
+        while let Some(page) = pages.next(operation, &keep).await? {
+            if page.anew {
+                all.clear();
             }
-            if page.metadata.next.is_empty() {
-                return Ok(all);
-            }
-            parameters.continue_token = Some(page.metadata.next);
+            all.extend(page.items);
         }
+        Ok(all)
     }
 
     /// Server-side apply. `manifest` holds the fields to own; `apiVersion`, `kind`, `name` and `namespace` are put in.

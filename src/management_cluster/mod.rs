@@ -15,6 +15,7 @@ mod kind;
 mod kubeconfig;
 pub mod managed_fields;
 mod operation;
+mod pages;
 pub mod proxy;
 mod retry;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use error::{ApiError, InvalidField};
 pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 pub use kind::{Kind, ObjectRef};
 pub use operation::{Operation, REFRESH_PATIENCE};
+pub use pages::PAGE;
 
 /// An object as the API returned it.
 pub fn json_of(object: &kube::api::DynamicObject) -> serde_json::Value {

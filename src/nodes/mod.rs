@@ -16,10 +16,10 @@ use tfplugin::{Diagnostics, Value};
 
 use crate::configured::Configured;
 use crate::kamaji::join::JOIN_ID_LABEL;
+use crate::managed_object::selectors::bad_selector;
 use crate::tenant_cluster::inquiry::{Answer, Inquiry};
 use crate::tenant_cluster::node::{is_ready, readiness};
 use crate::tenant_cluster::reference;
-use crate::tenant_control_planes::bad_selector;
 use schema::SCHEMA;
 
 /// The data source.

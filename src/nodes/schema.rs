@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use tfplugin::schema::{Attribute, RecomputedBy, Schema, boolean, list_of, string, string_list, string_map};
 
+use crate::managed_object::selectors::label_selector;
 use crate::tenant_cluster::inquiry;
-use crate::tenant_control_planes::schema::label_selector;
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tfplugin::data_source::DataSource;
 use tfplugin::ephemeral::EphemeralResource;
+use tfplugin::list_resource::ListResource;
 use tfplugin::provider::{Identity, Provider};
 use tfplugin::resource::Resource;
 use tfplugin::schema::Schema;
@@ -23,6 +24,7 @@ use crate::kubeconfig::{Kubeconfig, KubeconfigInState};
 use crate::kubeconfig_generator::KubeconfigGenerator;
 use crate::managed_object::ManagedResource;
 use crate::managed_object::data_source::ManagedDataSource;
+use crate::managed_object::list::ManagedList;
 use crate::nodes::Nodes;
 use crate::tenant_control_plane::TenantControlPlane;
 use crate::tenant_control_planes::TenantControlPlanes;
@@ -50,6 +52,7 @@ pub struct KamajiProvider {
     resources: Vec<Box<dyn Resource>>,
     data_sources: Vec<Box<dyn DataSource>>,
     ephemeral_resources: Vec<Box<dyn EphemeralResource>>,
+    list_resources: Vec<Box<dyn ListResource>>,
 }
 
 impl KamajiProvider {
@@ -79,7 +82,15 @@ impl KamajiProvider {
             Box::new(Kubeconfig::new(Arc::clone(&shared))),
             Box::new(EphemeralWorkerJoin::new(Arc::clone(&shared))),
         ];
-        Self { shared, resources, data_sources, ephemeral_resources }
+        // What machines are to a tenant is no object that could be listed: a node does not say how its machine is reached
+        // (kamaji_worker), any choice of nodes is one (kamaji_worker_nodes), and a token is never taken over
+        // (kamaji_worker_join).
+        let list_resources: Vec<Box<dyn ListResource>> = vec![
+            Box::new(ManagedList::new(DataStore::new(Arc::clone(&shared)), Arc::clone(&shared))),
+            Box::new(ManagedList::new(KubeconfigGenerator, Arc::clone(&shared))),
+            Box::new(ManagedList::new(TenantControlPlane::new(Arc::clone(&shared)), Arc::clone(&shared))),
+        ];
+        Self { shared, resources, data_sources, ephemeral_resources, list_resources }
     }
 }
 
@@ -111,6 +122,10 @@ impl Provider for KamajiProvider {
         self.ephemeral_resources.iter().map(AsRef::as_ref).collect()
     }
 
+    fn list_resources(&self) -> Vec<&dyn ListResource> {
+        self.list_resources.iter().map(AsRef::as_ref).collect()
+    }
+
     fn validate(&self, config: &Value) -> Diagnostics {
         validate::validate(config)
     }
@@ -137,8 +152,25 @@ mod tests {
         schemas.extend(
             provider.ephemeral_resources().iter().map(|it| (it.type_name(), ObjectKind::Ephemeral, it.schema())),
         );
+        schemas.extend(provider.list_resources().iter().map(|it| (it.type_name(), ObjectKind::List, it.schema())));
         for (name, kind, schema) in schemas {
             assert_eq!(check(kind, schema), Vec::<String>::new(), "{name}");
+        }
+    }
+
+    /// Core refuses a list resource without a managed resource of its name that has an identity.
+    #[test]
+    fn every_object_has_an_identity_and_what_is_listed_is_one() {
+        let provider = KamajiProvider::new();
+        let resources = provider.resources();
+        for resource in &resources {
+            let identity = resource.identity().unwrap_or_else(|| panic!("{}", resource.type_name()));
+            for attribute in identity.attributes {
+                assert!(resource.schema().attribute(attribute.name).is_some(), "{}", attribute.name);
+            }
+        }
+        for list in provider.list_resources() {
+            assert!(resources.iter().any(|it| it.type_name() == list.type_name()), "{}", list.type_name());
         }
     }
 }

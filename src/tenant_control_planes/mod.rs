@@ -1,5 +1,6 @@
 //! The data source `kamaji_tenant_control_planes`: which control planes there are, and how they are.
 
+mod list;
 pub mod schema;
 pub mod summary;
 #[cfg(test)]
@@ -13,10 +14,11 @@ use futures::future::try_join_all;
 use tfplugin::data_source::DataSource;
 use tfplugin::resource::Context;
 use tfplugin::schema::Schema;
-use tfplugin::{Diagnostic, Diagnostics, Path, Value};
+use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::configured::Configured;
-use crate::management_cluster::{ApiError, Kind, Operation, REFRESH_PATIENCE, json_of};
+use crate::managed_object::selectors::{chosen_namespaces, refused};
+use crate::management_cluster::{Kind, Operation, REFRESH_PATIENCE, json_of};
 use schema::SCHEMA;
 use summary::{id_of, summary};
 
@@ -46,7 +48,7 @@ impl TenantControlPlanes {
                 cluster.list_kept(&operation, Kind::TenantControlPlane, namespace.as_deref(), labels, keep).await
             }
         };
-        let listed = match namespaces(config) {
+        let listed = match chosen_namespaces(config) {
             None => list(None).await,
             Some(namespaces) => try_join_all(namespaces.into_iter().map(|namespace| list(Some(namespace))))
                 .await
@@ -60,27 +62,6 @@ impl TenantControlPlanes {
         });
         Ok(found)
     }
-}
-
-/// The namespaces of a configuration, each once; [`None`] for all.
-pub fn namespaces(config: &Value) -> Option<Vec<String>> {
-    let given = config.get("namespaces").as_list()?;
-    let mut namespaces: Vec<String> = given.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    namespaces.sort_unstable();
-    namespaces.dedup();
-    Some(namespaces)
-}
-
-/// The diagnostic for a list that failed. `doing` completes "Failed to …".
-pub fn refused(error: &ApiError, doing: &str) -> Diagnostic {
-    bad_selector(error).unwrap_or_else(|| error.to_diagnostic(doing))
-}
-
-/// The diagnostic for a list that failed because of `label_selector`: the only part of the request that the user words.
-pub fn bad_selector(error: &ApiError) -> Option<Diagnostic> {
-    let ApiError::Other { status: 400, message } = error else { return None };
-    let detail = format!("The API server says: {message}. Examples: `env=prod`, `team in (a, b)`, `!retired`.");
-    Some(Diagnostic::error("Label selector not readable", detail).at(Path::of("label_selector")))
 }
 
 /// The filters that the API server does not know.

@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::{Value as Json, json};
+use tfplugin::Path;
 use tfplugin::schema::ObjectKind;
 use tfplugin::schema::check::check;
 

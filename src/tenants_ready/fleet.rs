@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 use super::{interrupted, lines};
 use crate::kamaji::readiness::{Level, Progress, StabilityWindow, Verdict, Wanted, judge};
 use crate::kamaji::tenant_control_plane::{NAME_LABEL, View};
+use crate::managed_object::selectors::refused;
 use crate::management_cluster::watch::{EndReason, wait_until, wait_until_selected};
 use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation, json_of};
-use crate::tenant_control_planes::refused;
 
 /// An object that nobody has touched for so long shows no old status any more: no stability window.
 const QUIET: Duration = Duration::from_secs(300);

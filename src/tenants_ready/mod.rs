@@ -19,9 +19,9 @@ use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 use crate::configured::Configured;
 use crate::kamaji::duration;
 use crate::kamaji::readiness::Level;
+use crate::managed_object::selectors::chosen_namespaces;
 use crate::management_cluster::{ManagementCluster, ObjectRef, Operation};
 use crate::tenant_cluster::{reference, wait_until_answers};
-use crate::tenant_control_planes::namespaces;
 use crate::tenant_control_planes::summary::summary;
 use fleet::{Choice, Fleet};
 use schema::SCHEMA;
@@ -96,7 +96,7 @@ impl DataSource for TenantsReady {
 fn choice(config: &Value) -> Result<Choice, Diagnostic> {
     let Some(ids) = config.get("ids").as_list() else {
         let labels = config.str_at("label_selector").unwrap_or_default().to_owned();
-        return Ok(Choice::Selected { namespaces: namespaces(config), labels });
+        return Ok(Choice::Selected { namespaces: chosen_namespaces(config), labels });
     };
     let mut objects = BTreeMap::new();
     for (index, id) in ids.iter().enumerate() {

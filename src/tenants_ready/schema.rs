@@ -6,8 +6,8 @@ use tfplugin::schema::{Attribute, Mode, Problem, Schema, Validator, string, stri
 
 use crate::kamaji::duration;
 use crate::kamaji::readiness::Level;
+use crate::managed_object::selectors::{label_selector, namespaces};
 use crate::tenant_cluster::reference;
-use crate::tenant_control_planes::schema::{label_selector, namespaces};
 use crate::tenant_control_planes::summary;
 
 /// The schema.

@@ -105,6 +105,9 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::bootstrap_tokens("data-sources/kamaji_bootstrap_tokens")]
 #[case::kubeconfig("ephemeral-resources/kamaji_kubeconfig")]
 #[case::ephemeral_join("ephemeral-resources/kamaji_worker_join")]
+#[case::list_of_control_planes("list-resources/kamaji_tenant_control_plane")]
+#[case::list_of_datastores("list-resources/kamaji_datastore")]
+#[case::list_of_generators("list-resources/kamaji_kubeconfig_generator")]
 #[case::load_balancer("exposure/load-balancer")]
 #[case::node_port("exposure/node-port")]
 #[case::ingress("exposure/ingress")]
@@ -121,6 +124,7 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
     let kind = match folder.split('/').next() {
         Some("data-sources") => "data-",
         Some("ephemeral-resources") => "run-",
+        Some("list-resources") => "list-",
         _ => "",
     };
     let password = "example-password";
@@ -250,6 +254,12 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
     }
     sandbox.terraform.apply().succeeds();
     sandbox.terraform.plan().plans_nothing();
+    if let [query] = &files(&root().join(folder), "hcl")[..]
+        && sandbox.terraform.can_query_for(folder)
+    {
+        sandbox.terraform.write("example.tfquery.hcl", &fs::read_to_string(query).expect("readable"));
+        sandbox.terraform.run(&["query", "-json"]).succeeds();
+    }
     for script in files(&root().join(folder), "sh") {
         let script = fs::read_to_string(script).expect("readable");
         let command = script.lines().find_map(|line| line.strip_prefix("terraform import ")).expect("the command");
@@ -286,7 +296,7 @@ fn every_folder_of_examples_has_its_case() {
         .collect();
     let mut folders =
         BTreeSet::from(["quickstart", "module", "datastore-module", "workers-module", "whole"].map(str::to_owned));
-    for group in ["exposure", "datastores", "resources", "data-sources", "ephemeral-resources"] {
+    for group in ["exposure", "datastores", "resources", "data-sources", "ephemeral-resources", "list-resources"] {
         for entry in fs::read_dir(root().join(group)).expect("a folder") {
             folders.insert(format!("{group}/{}", entry.expect("an entry").file_name().to_string_lossy()));
         }

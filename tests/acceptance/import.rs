@@ -1,6 +1,6 @@
 //! Import: what exists is taken over as it is, and can then be changed.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::harness::Sandbox;
 use crate::harness::configuration::BLUE;
@@ -13,11 +13,7 @@ fn import(sandbox: &Sandbox) -> String {
 
 /// The same by identity, for the releases of Terraform and OpenTofu that know it: 1.12 and later.
 fn import_by_identity(sandbox: &Sandbox) -> String {
-    let version = sandbox.terraform.run(&["version", "-json"]).succeeds().stdout;
-    let version: Json = serde_json::from_str(&version).expect("JSON");
-    let version = version["terraform_version"].as_str().expect("a version").to_owned();
-    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()).expect("a minor version");
-    if minor < 12 {
+    if sandbox.terraform.program().1 < 12 {
         return import(sandbox);
     }
     format!("import {{\n  to = {BLUE}\n  identity = {{ namespace = {:?}, name = \"blue\" }}\n}}\n", sandbox.namespace)

@@ -31,6 +31,7 @@ mod migration;
 mod minted;
 mod protection;
 mod public_token;
+mod query;
 mod secrets;
 mod sharing;
 mod tenant;

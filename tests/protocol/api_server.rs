@@ -24,6 +24,7 @@ pub struct ApiServer {
 pub struct Asked {
     pub method: Method,
     pub path: String,
+    pub query: String,
     pub body: Json,
     answer: oneshot::Sender<(u16, Json)>,
 }
@@ -32,6 +33,11 @@ impl Asked {
     pub fn answer(self, status: u16, body: &Json) {
         // The client may have gone meanwhile.
         let _ = self.answer.send((status, body.clone()));
+    }
+
+    /// Waits until the client does not wait for the answer any more.
+    pub async fn abandoned(mut self) {
+        self.answer.closed().await;
     }
 
     /// 404 for the object of the path.
@@ -71,6 +77,11 @@ impl ApiServer {
         ApiServer { url, requests }
     }
 
+    /// True if nothing was asked that the test has not seen.
+    pub fn is_quiet(&mut self) -> bool {
+        self.requests.try_recv().is_err()
+    }
+
     pub async fn next(&mut self) -> Asked {
         tokio::time::timeout(PATIENCE, self.requests.recv()).await.expect("a request").unwrap()
     }
@@ -84,6 +95,7 @@ async fn handle(
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let (answer, answered) = oneshot::channel();
     let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
     // What fences a cluster is asked once a run, whenever that is; no test's own request.
     if path == "/api/v1/namespaces/kube-system" {
         let body =
@@ -91,7 +103,7 @@ async fn handle(
         return Ok(response(200, &body));
     }
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    let _ = sender.send(Asked { method: parts.method, path, body, answer });
+    let _ = sender.send(Asked { method: parts.method, path, query, body, answer });
     let Ok((status, body)) = answered.await else { return std::future::pending().await };
     Ok(response(status, &body))
 }

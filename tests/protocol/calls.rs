@@ -40,6 +40,11 @@ async fn the_metadata_names_what_the_schemas_describe() {
     let mut described: Vec<_> = schemas.0.ephemeral_resource_schemas.keys().cloned().collect();
     described.sort();
     assert_eq!(named, described);
+    let mut named: Vec<_> = metadata.list_resources.into_iter().map(|list| list.type_name).collect();
+    named.sort();
+    let mut described: Vec<_> = schemas.0.list_resource_schemas.keys().cloned().collect();
+    described.sort();
+    assert_eq!(named, described);
     assert_eq!(metadata.server_capabilities, schemas.0.server_capabilities);
     assert!(metadata.server_capabilities.unwrap().plan_destroy);
     assert_eq!(errors(&metadata.diagnostics), [""; 0]);

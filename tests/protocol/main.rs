@@ -11,6 +11,7 @@ mod data_sources;
 mod ephemeral;
 mod handshake;
 mod interrupt;
+mod listing;
 mod log;
 mod objects;
 mod process;

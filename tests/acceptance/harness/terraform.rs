@@ -62,6 +62,29 @@ impl Terraform {
         kubernetes_provider().is_some()
     }
 
+    /// The program that runs, and its minor version: `("Terraform", 14)`.
+    pub fn program(&self) -> (&'static str, u32) {
+        static PROGRAM: OnceLock<(String, u32)> = OnceLock::new();
+        let (name, minor) = PROGRAM.get_or_init(|| {
+            // `Terraform v1.14.0`, or `OpenTofu v1.12.0`.
+            let said = self.run(&["version"]).succeeds().stdout;
+            let (name, version) = said.lines().next().and_then(|line| line.split_once(" v1.")).expect("a version");
+            let minor = version.split('.').next().and_then(|minor| minor.parse().ok()).expect("a minor version");
+            (name.to_owned(), minor)
+        });
+        (name, *minor)
+    }
+
+    /// True if the program knows `query`: Terraform 1.14 and later. Otherwise says what is left out.
+    pub fn can_query_for(&self, what: &str) -> bool {
+        let (name, minor) = self.program();
+        let can = name == "Terraform" && minor >= 14;
+        if !can {
+            eprintln!("left out, since {name} 1.{minor} has no query: {what}");
+        }
+        can
+    }
+
     /// From now on Terraform and the provider log everything.
     pub fn log_everything(&mut self) {
         self.log_level = "TRACE";
