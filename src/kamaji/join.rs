@@ -135,24 +135,66 @@ pub fn obstacle(tenant_control_plane: &Value) -> Option<Problem> {
     ))
 }
 
-/// Whether kubelets of this version stop at the configuration that the tenant hands out. Kamaji writes all defaults of the
-/// Kubernetes release that it is built with into the ConfigMap `kubelet-config`; two of them are behind feature gates
-/// that are off before 1.35.
+/// A field of a kubelet's configuration that Kamaji writes, and that some kubelets stop at.
+struct GuardedField {
+    /// The key in the YAML.
+    key: &'static str,
+    /// JSON pointer to what has to go with it.
+    pointer: &'static str,
+    /// The feature gate without which it may not be set.
+    gate: &'static str,
+    /// The first release that knows the field. Older kubelets ignore what they do not know.
+    since: (u64, u64),
+}
+
+const GUARDED: &[GuardedField] = &[
+    GuardedField {
+        key: "maxContainerRestartPeriod:",
+        pointer: "/crashLoopBackOff",
+        gate: "KubeletCrashLoopBackOffMax",
+        since: (1, 32),
+    },
+    GuardedField {
+        key: "imagePullCredentialsVerificationPolicy:",
+        pointer: "/imagePullCredentialsVerificationPolicy",
+        gate: "KubeletEnsureSecretPulledImages",
+        since: (1, 33),
+    },
+];
+
+/// The first release in which those gates are on by default.
+const OPEN: (u64, u64) = (1, 35);
+
+/// Whether kubelets of this version, with these arguments, stop at the configuration that the tenant hands out. Kamaji
+/// writes all defaults of the Kubernetes release that it is built with into the ConfigMap `kubelet-config`; two of them are
+/// behind feature gates that came with 1.32 and 1.33 and are off before 1.35.
 ///
 /// # Errors
-/// The worker is older and one of the fields is there.
-pub fn check_kubelet_config(worker: &KubernetesVersion, kubelet_config_yaml: &str) -> Result<(), Problem> {
-    const GUARDED: &[&str] = &["maxContainerRestartPeriod:", "imagePullCredentialsVerificationPolicy:"];
-    if worker.release() >= (1, 35) || !GUARDED.iter().any(|field| kubelet_config_yaml.contains(field)) {
+/// The worker knows one of the fields that are there, and not that it may be set.
+pub fn check_kubelet_config(
+    worker: &KubernetesVersion,
+    kubelet_config_yaml: &str,
+    settings: &MachineSettings,
+) -> Result<(), Problem> {
+    let refused = GUARDED.iter().filter(|field| {
+        (field.since..OPEN).contains(&worker.release())
+            && kubelet_config_yaml.contains(field.key)
+            && !settings.opens_kubelet_gate(field.gate)
+    });
+    let refused: Vec<&GuardedField> = refused.collect();
+    if refused.is_empty() {
         return Ok(());
     }
+    let pointers: Vec<&str> = refused.iter().map(|field| field.pointer).collect();
+    let gates: Vec<String> = refused.iter().map(|field| format!("{}=true", field.gate)).collect();
     Err(Problem::new(
         "Kubelet will refuse the tenant's configuration",
         format!(
-            "A kubelet of version {worker} stops at two fields of the tenant's kubelet-config, which need feature gates that \
-             are off before v1.35. Either remove /crashLoopBackOff and /imagePullCredentialsVerificationPolicy with \
-             kubernetes.kubelet.configuration_json_patches of the tenant, or give the worker the kubelet argument \
-             feature-gates=KubeletCrashLoopBackOffMax=true,KubeletEnsureSecretPulledImages=true."
+            "A kubelet of version {worker} stops at fields of the tenant's kubelet-config which need feature gates that are off \
+             before v1.35. Either remove {} with kubernetes.kubelet.configuration_json_patches of the tenant, or give the \
+             worker the kubelet argument feature-gates={}.",
+            pointers.join(" and "),
+            gates.join(","),
         ),
     ))
 }
@@ -259,12 +301,38 @@ pub(in crate::kamaji) mod tests {
         assert!(found.is_none_or(|found| found.detail.contains(words.unwrap_or_default())));
     }
 
+    const RESTARTS: &str = "crashLoopBackOff:\n  maxContainerRestartPeriod: 5m";
+    const PULLS: &str = "imagePullCredentialsVerificationPolicy: NeverVerifyPreloadedImages";
+
     #[rstest]
-    #[case("v1.30.2", "maxPods: 110", true)]
-    #[case("v1.34.9", "crashLoopBackOff:\n  maxContainerRestartPeriod: 5m", false)]
-    #[case("v1.34.9", "imagePullCredentialsVerificationPolicy: NeverVerifyPreloadedImages", false)]
-    #[case("v1.35.0", "imagePullCredentialsVerificationPolicy: NeverVerifyPreloadedImages", true)]
-    fn an_older_kubelet_stops_at_newer_configuration(#[case] worker: &str, #[case] config: &str, #[case] good: bool) {
-        assert_eq!(check_kubelet_config(&worker.parse().unwrap(), config).is_ok(), good);
+    #[case::nothing_new("v1.34.9", "maxPods: 110", &[])]
+    #[case::unknown_to_it("v1.31.14", RESTARTS, &[])]
+    #[case::unknown_to_it("v1.32.4", PULLS, &[])]
+    #[case::known("v1.32.0", RESTARTS, &["/crashLoopBackOff with", "feature-gates=KubeletCrashLoopBackOffMax=true."])]
+    #[case::known("v1.33.0", PULLS, &["remove /imagePull", "feature-gates=KubeletEnsureSecretPulledImages=true."])]
+    #[case::permitted("v1.35.0", PULLS, &[])]
+    #[case::permitted("v1.35.0", RESTARTS, &[])]
+    fn some_older_kubelets_stop_at_newer_configuration(
+        #[case] worker: &str,
+        #[case] config: &str,
+        #[case] words: &[&str],
+    ) {
+        let checked = check_kubelet_config(&worker.parse().unwrap(), config, &MachineSettings::default());
+        assert_eq!(checked.is_ok(), words.is_empty());
+        let detail = checked.err().map_or_else(String::new, |problem| problem.detail);
+        assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
+    }
+
+    #[rstest]
+    #[case::none("", Some("KubeletCrashLoopBackOffMax=true,KubeletEnsureSecretPulledImages=true."))]
+    #[case::one("A=false,KubeletCrashLoopBackOffMax=true", Some("=KubeletEnsureSecretPulledImages=true."))]
+    #[case::both("KubeletEnsureSecretPulledImages=true,KubeletCrashLoopBackOffMax=true", None)]
+    fn gates_that_a_worker_opens_are_not_asked_for(#[case] gates: &str, #[case] wanted: Option<&str>) {
+        let kubelet_extra_args = vec![("feature-gates".to_owned(), gates.to_owned())];
+        let settings = MachineSettings { kubelet_extra_args, ..MachineSettings::default() };
+        let config = format!("{RESTARTS}\n{PULLS}\n");
+        let problem = check_kubelet_config(&"v1.34.9".parse().unwrap(), &config, &settings).err();
+        assert_eq!(problem.is_some(), wanted.is_some());
+        assert!(problem.is_none_or(|problem| problem.detail.ends_with(wanted.unwrap_or_default())));
     }
 }

@@ -108,8 +108,7 @@ fn programs(probe: &Probe, wanted: &Wanted<'_>, found: &mut impl FnMut(&'static 
             );
         }
         if let Some(config) = wanted.kubelet_config
-            && !wanted.settings.opens_kubelet_gates()
-            && let Err(problem) = check_kubelet_config(&kubelet, config)
+            && let Err(problem) = check_kubelet_config(&kubelet, config, wanted.settings)
         {
             found("KubeletConfig", problem.detail.trim_end_matches('.').to_owned());
         }

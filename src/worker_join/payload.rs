@@ -174,8 +174,7 @@ pub(super) fn tenant_warnings(value: &Value, tenant: &Tenant, kubelet_config: Op
     }
     let settings = MachineSettings::from_value(value).unwrap_or_default();
     if let Some(config) = kubelet_config
-        && !settings.opens_kubelet_gates()
-        && let Err(problem) = check_kubelet_config(&worker, config)
+        && let Err(problem) = check_kubelet_config(&worker, config, &settings)
     {
         diagnostics.push(warning(problem));
     }

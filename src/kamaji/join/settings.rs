@@ -181,14 +181,12 @@ impl MachineSettings {
         *self == known
     }
 
-    /// True if the kubelet is told to take the fields that Kamaji's `kubelet-config` has and an older one refuses: see
-    /// [`super::check_kubelet_config`]. Patches are taken to do the same.
-    pub fn opens_kubelet_gates(&self) -> bool {
+    /// True if the kubelet is told to take a field that Kamaji's `kubelet-config` has and an older one refuses without this
+    /// feature gate: see [`super::check_kubelet_config`]. Patches are taken to do the same.
+    pub(super) fn opens_kubelet_gate(&self, gate: &str) -> bool {
         let gates = self.kubelet_extra_args.iter().filter(|(name, _)| name == "feature-gates");
-        let gates: Vec<&str> = gates.flat_map(|(_, value)| value.split(',')).collect();
-        let open = |gate: &str| gates.contains(&gate);
-        !self.patches.is_empty()
-            || (open("KubeletCrashLoopBackOffMax=true") && open("KubeletEnsureSecretPulledImages=true"))
+        let mut gates = gates.flat_map(|(_, value)| value.split(','));
+        !self.patches.is_empty() || gates.any(|open| open.strip_suffix("=true") == Some(gate))
     }
 
     /// What kubeadm of a version cannot be told, with the attribute that says it.

@@ -199,6 +199,9 @@ func workerSpec(s *Settings, name string, index int) MachineSpec {
 				"--enforce-node-allocatable=",
 				"--fail-swap-on=false",
 				"--oom-score-adj=0",
+				// The disk is the host's: how full that is must not keep pods off.
+				"--eviction-hard=memory.available<100Mi,nodefs.available<1%,imagefs.available<1%,nodefs.inodesFree<1%",
+				"--image-gc-high-threshold=100",
 			}, "\n") + "\n"},
 			// As Debian's packages have it, for the user data to use.
 			MachineFile{"/etc/default/kubelet", 0o644, "KUBELET_EXTRA_ARGS=\n"},
