@@ -4,8 +4,8 @@
 //! and run in parallel, each in a namespace of its own.
 //!
 //! Some tests ask programs that are not built here, if the environment names them, and say so if it does not:
-//! `KUBEADM_PROGRAMS` (kubeadm of other versions, separated by colons) and `KUBERNETES_PROVIDER` (the provider's program,
-//! alone in its directory).
+//! `KUBEADM_PROGRAMS` (kubeadm of other versions, separated by colons), `KUBERNETES_PROVIDER` (the program of
+//! hashicorp/kubernetes, alone in its directory) and `KUBECTL_PROVIDER` (that of gavinbunney/kubectl).
 
 #![allow(
     clippy::expect_used,
@@ -29,6 +29,7 @@ mod kubeconfig_generators;
 mod live_changes;
 mod migration;
 mod minted;
+mod moved;
 mod protection;
 mod public_token;
 mod query;

@@ -111,6 +111,23 @@ func tofu(s *Settings, args []string) error {
 	return err
 }
 
+// kubectlProvider is `cluster kubectl-provider`.
+func kubectlProvider(s *Settings) error {
+	source, err := sourceDir("../kubectl-provider")
+	if err != nil {
+		return err
+	}
+	const name, flags = "terraform-provider-kubectl", "-s -w"
+	dir, err := cached(s, "kubectl-provider", source, flags, func(out string) error {
+		say("building the provider gavinbunney/kubectl (some minutes the first time, then kept)")
+		return goBuild(source, out+"/"+name, flags, "github.com/gavinbunney/"+name)
+	})
+	if err == nil {
+		fmt.Println(dir + "/" + name)
+	}
+	return err
+}
+
 // sourceDir finds a directory of sources relative to the one of this program:
 // where it was compiled, in KAMAJI_CLUSTER_SOURCE, or above the working directory.
 func sourceDir(name string) (string, error) {

@@ -15,9 +15,15 @@ use super::cluster::{cluster, run};
 /// How long any Terraform command may take.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// The program of the `kubernetes` provider. There is no registry to take it from, so the environment names one.
-fn kubernetes_provider() -> Option<PathBuf> {
-    std::env::var_os("KUBERNETES_PROVIDER").map(PathBuf::from)
+/// Other providers, and the variables with their programs. There is no registry to take them from, so the environment names
+/// them.
+const OTHERS: [(&str, &str); 2] = [
+    ("KUBERNETES_PROVIDER", "registry.terraform.io/hashicorp/kubernetes"),
+    ("KUBECTL_PROVIDER", "registry.terraform.io/gavinbunney/kubectl"),
+];
+
+fn program_of(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from)
 }
 
 /// A working directory: configuration, state, logs.
@@ -48,8 +54,10 @@ impl Terraform {
             overrides.push_str(&format!("    {address:?} = \"{folder}\"\n    {opentofu:?} = \"{folder}\"\n"));
         };
         add(terraform_provider_kamaji::provider::ADDRESS, &plugins);
-        if let Some(folder) = kubernetes_provider().as_deref().and_then(Path::parent) {
-            add("registry.terraform.io/hashicorp/kubernetes", folder);
+        for (variable, address) in OTHERS {
+            if let Some(folder) = program_of(variable).as_deref().and_then(Path::parent) {
+                add(address, folder);
+            }
         }
         let settings =
             format!("disable_checkpoint = true\nprovider_installation {{\n  dev_overrides {{\n{overrides}  }}\n}}\n");
@@ -59,7 +67,16 @@ impl Terraform {
 
     /// True if there is a `kubernetes` provider to use.
     pub fn has_kubernetes(&self) -> bool {
-        kubernetes_provider().is_some()
+        program_of("KUBERNETES_PROVIDER").is_some()
+    }
+
+    /// True if this variable names the program of a provider. Otherwise says what is left out.
+    pub fn has_provider_for(&self, variable: &str, what: &str) -> bool {
+        let there = program_of(variable).is_some();
+        if !there {
+            eprintln!("left out, since {variable} names no program: {what}");
+        }
+        there
     }
 
     /// The program that runs, and its minor version: `("Terraform", 14)`.
