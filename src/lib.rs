@@ -5,6 +5,7 @@ pub mod configured;
 pub mod database;
 pub mod datastore;
 pub mod datastores;
+pub mod functions;
 pub mod kamaji;
 pub mod kubeconfig;
 pub mod kubeconfig_generator;

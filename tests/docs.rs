@@ -5,11 +5,12 @@ use std::path::Path;
 use std::{fs, io};
 
 use terraform_provider_kamaji::provider::KamajiProvider;
+use tfplugin::function;
 use tfplugin::provider::Provider as _;
 use tfplugin::schema::docs::{Import, page};
 use tfplugin::schema::{Attribute, Mode, ObjectKind, Schema};
 
-const FOLDERS: [&str; 4] = ["resources", "data-sources", "ephemeral-resources", "list-resources"];
+const FOLDERS: [&str; 5] = ["resources", "data-sources", "ephemeral-resources", "list-resources", "functions"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -85,6 +86,17 @@ fn objects(provider: &KamajiProvider) -> Vec<Object<'_>> {
     objects
 }
 
+/// The pages of the functions, by their path.
+fn function_pages(provider: &KamajiProvider) -> BTreeMap<String, String> {
+    let pages = provider.functions().into_iter().map(|function| {
+        let name = function.name();
+        let example = format!("examples/functions/{name}/function.tf");
+        let example = text(&example).unwrap_or_else(|| panic!("{example} is missing: write an example"));
+        (format!("docs/functions/{name}.md"), function::docs::page("kamaji", function, &[("", &example)]))
+    });
+    pages.collect()
+}
+
 /// Pages that no object has, by their path.
 fn orphans(pages: &BTreeMap<String, String>) -> Vec<String> {
     let files = FOLDERS.iter().flat_map(|folder| {
@@ -108,8 +120,9 @@ fn update(pages: &BTreeMap<String, String>, orphans: &[String]) -> io::Result<()
 #[test]
 fn the_pages_say_what_the_schemas_say() -> io::Result<()> {
     let provider = KamajiProvider::new();
-    let pages: BTreeMap<String, String> =
+    let mut pages: BTreeMap<String, String> =
         objects(&provider).iter().map(|object| (object.page.clone(), object.render())).collect();
+    pages.extend(function_pages(&provider));
     let orphans = orphans(&pages);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         return update(&pages, &orphans);
@@ -155,6 +168,16 @@ fn every_page_is_small_enough_for_the_registry() {
     for object in objects(&provider) {
         let length = object.render().len();
         assert!(length < 250_000, "{}: {length} bytes", object.page);
+    }
+}
+
+/// A call names a function that exists, and every function is called in its example.
+#[test]
+fn every_function_is_called_where_it_is_described() {
+    let provider = KamajiProvider::new();
+    for (path, page) in function_pages(&provider) {
+        let name = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
+        assert!(page.contains(&format!("provider::kamaji::{name}(")), "{path}");
     }
 }
 

@@ -109,4 +109,4 @@ pub async fn try_out(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

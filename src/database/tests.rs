@@ -14,7 +14,8 @@ use super::*;
 /// A CA, and what it signs.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-fn pem(kind: &str, der: &[u8]) -> String {
+/// PEM of some DER.
+pub(crate) fn pem(kind: &str, der: &[u8]) -> String {
     use base64::Engine as _;
     let body = base64::engine::general_purpose::STANDARD.encode(der);
     format!("-----BEGIN {kind}-----\n{body}\n-----END {kind}-----\n")

@@ -1,9 +1,9 @@
 //! `join_command`.
 
 use secrecy::ExposeSecret as _;
-use tfplugin::function::{Arguments, FunctionError, Signature};
-use tfplugin::schema::{Attribute, Problem, Validator, object, string};
 use tfplugin::Value;
+use tfplugin::function::{Arguments, FunctionError, Signature};
+use tfplugin::schema::{Problem, Validator, object, string};
 
 use super::Row;
 use crate::kamaji::bootstrap_token::{self, BootstrapToken};
@@ -37,7 +37,11 @@ pub(super) static JOIN_COMMAND: Row = Row::new(
             "Renders the `kubeadm join` command with which a machine joins a tenant: for a token that the provider did not \
              make, and for settings of single machines. It makes no token and asks nobody; `kamaji_worker_join` does both, and \
              gives whole user data.\n\nThe result holds the token, and is as sensitive as the argument.",
-            vec![object("config", config).required().doc("The tenant and the machine. Optional attributes may be left out.")],
+            vec![
+                object("config", config)
+                    .required()
+                    .doc("The tenant and the machine. Optional attributes may be left out."),
+            ],
             string("command").doc("One line for a shell of root on the machine."),
         )
     },
@@ -53,10 +57,4 @@ fn render(arguments: &Arguments) -> Result<Value, FunctionError> {
     let pins = ca_pins(text("ca_certificate")).map_err(wrong)?;
     let settings = MachineSettings::from_value(config).map_err(wrong)?;
     Ok(join_command(&endpoint, &token, &pins, &settings).expose_secret().into())
-}
-
-/// The attributes that it has, for a test.
-#[cfg(test)]
-pub(super) fn flags(attributes: &[Attribute]) -> usize {
-    attributes.iter().filter(|attribute| FLAGS.contains(&attribute.name)).count()
 }

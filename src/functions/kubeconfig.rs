@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret as _;
 use tfplugin::Value;
 use tfplugin::function::{Arguments, FunctionError, Signature};
-use tfplugin::schema::{Attribute, Problem, Validator, object, string};
+use tfplugin::schema::{Problem, Validator, object, string};
 
 use super::Row;
 use crate::kamaji::certificate::{check_pair, read_key, read_pem};
@@ -72,7 +72,9 @@ pub(super) static BUILD: Row = Row::new(
             string(KEY).sensitive().rule(key()).doc("Private key of the client certificate, PEM."),
             string("token").sensitive().rule(token()).doc("Bearer token, instead of the certificate or beside it."),
             name("cluster").default(CLUSTER).doc("Name of the cluster."),
-            name("user").default(USER).doc("Name of the user. Without credentials there is a user only if it is named."),
+            name("user")
+                .default(USER)
+                .doc("Name of the user. Without credentials there is a user only if it is named."),
         ];
         Signature::new(
             "Builds a kubeconfig.",
@@ -143,10 +145,4 @@ fn token() -> Validator {
 
 fn rule(words: &'static str, check: fn(&str) -> Result<(), Problem>) -> Validator {
     Validator::new(words, move |value| value.as_str().map_or(Ok(()), check))
-}
-
-/// The attributes that both functions have, for a test.
-#[cfg(test)]
-pub(super) fn names(attributes: &[Attribute]) -> std::collections::BTreeSet<&'static str> {
-    attributes.iter().map(|attribute| attribute.name).collect()
 }

@@ -1,11 +1,11 @@
 //! `version_compare`, `kubelet_skew_ok`, `next_versions`.
 
+use tfplugin::Value;
 use tfplugin::function::{Arguments, FunctionError, Signature};
 use tfplugin::schema::{Attribute, boolean, string, string_list};
-use tfplugin::Value;
 
 use super::{Row, order, sign};
-use crate::kamaji::upgrade::{Policy, Standing, steps};
+use crate::kamaji::upgrade::{Policy, Standing, of_one_minor, steps};
 use crate::kamaji::version::{self, KubernetesVersion};
 
 pub(super) static COMPARE: Row = Row::new(
@@ -76,7 +76,7 @@ fn next(arguments: &Arguments) -> Result<Value, FunctionError> {
     for index in 2..2 + arguments.from(2).len() {
         let patch = read(arguments, index)?;
         if let Some(one) = patches.iter().find(|one| one.release() == patch.release()) {
-            return Err(FunctionError::from(version::of_one_minor(one, &patch)).at(index));
+            return Err(FunctionError::from(of_one_minor(one, &patch)).at(index));
         }
         patches.push(patch);
     }

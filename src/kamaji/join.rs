@@ -84,23 +84,32 @@ impl JoinInput {
         if !self.settings.fits_flags() || self.discovery == Discovery::File {
             return None;
         }
-        let mut words = vec!["kubeadm".to_owned(), "join".to_owned(), shell_word(&self.endpoint.to_string())];
-        words.extend(["--token".to_owned(), self.token.token().expose_secret().to_owned()]);
-        for pin in &self.ca_pins {
-            words.extend(["--discovery-token-ca-cert-hash".to_owned(), shell_word(pin)]);
-        }
-        let settings = &self.settings;
-        let ignored = settings.ignore_preflight_errors.join(",");
-        let flags = [
-            ("--node-name", settings.node_name.as_deref()),
-            ("--cri-socket", settings.cri_socket.as_deref()),
-            ("--ignore-preflight-errors", Some(ignored.as_str()).filter(|ignored| !ignored.is_empty())),
-        ];
-        for (flag, value) in flags.into_iter().filter_map(|(flag, value)| Some((flag, value?))) {
-            words.extend([flag.to_owned(), shell_word(value)]);
-        }
-        Some(words.join(" ").into())
+        Some(join_command(&self.endpoint, &self.token, &self.ca_pins, &self.settings))
     }
+}
+
+/// The `kubeadm join` command with a pin per CA, and of the settings what kubeadm has flags for.
+pub fn join_command(
+    endpoint: &Endpoint,
+    token: &BootstrapToken,
+    ca_pins: &[String],
+    settings: &MachineSettings,
+) -> SecretString {
+    let mut words = vec!["kubeadm".to_owned(), "join".to_owned(), shell_word(&endpoint.to_string())];
+    words.extend(["--token".to_owned(), token.token().expose_secret().to_owned()]);
+    for pin in ca_pins {
+        words.extend(["--discovery-token-ca-cert-hash".to_owned(), shell_word(pin)]);
+    }
+    let ignored = settings.ignore_preflight_errors.join(",");
+    let flags = [
+        ("--node-name", settings.node_name.as_deref()),
+        ("--cri-socket", settings.cri_socket.as_deref()),
+        ("--ignore-preflight-errors", Some(ignored.as_str()).filter(|ignored| !ignored.is_empty())),
+    ];
+    for (flag, value) in flags.into_iter().filter_map(|(flag, value)| Some((flag, value?))) {
+        words.extend([flag.to_owned(), shell_word(value)]);
+    }
+    words.join(" ").into()
 }
 
 /// One word for a POSIX shell.

@@ -33,6 +33,25 @@ fn broken(what: impl Into<String>) -> Problem {
     Problem::new("Kubeconfig cannot be used", format!("The kubeconfig {}.", what.into()))
 }
 
+/// How to get a kubeconfig without files.
+const EMBED: &str = "Embed it: `kubectl config view --raw --minify --flatten` does";
+
+/// Whether the credentials of a user are in the kubeconfig itself.
+fn check_embedded(user: &AuthInfo) -> Result<(), Problem> {
+    let embedded = user.token.is_some() || user.client_certificate_data.is_some();
+    if embedded || user.token_file.is_none() && user.client_certificate.is_none() && user.exec.is_none() {
+        return Ok(());
+    }
+    Err(broken(match user.exec {
+        Some(_) => {
+            "has its credentials from a command (exec), which is not run here. Use one with a token or a client \
+                    certificate"
+                .to_owned()
+        }
+        None => format!("has its credentials in a file, which is not read here. {EMBED}"),
+    }))
+}
+
 fn decoded(field: &str, base64: &str) -> Result<String, Problem> {
     // kubectl takes line breaks inside the base64 as well.
     let compact: String = base64.split_ascii_whitespace().collect();
@@ -64,10 +83,14 @@ impl Kubeconfig {
         let server =
             cluster.server.clone().filter(|server| !server.is_empty()).ok_or_else(|| broken("has no server"))?;
         let ca = cluster.certificate_authority_data.as_deref().filter(|data| !data.is_empty());
-        let ca = ca.ok_or_else(|| broken("has no certificate-authority-data"))?;
+        let ca = ca.ok_or_else(|| match &cluster.certificate_authority {
+            Some(_) => broken(format!("has its CA in a file, which is not read here. {EMBED}")),
+            None => broken("has no certificate-authority-data"),
+        })?;
         let user = context.user.clone().unwrap_or_default();
         let credentials = document.auth_infos.iter().find(|named| named.name == user);
         let credentials = credentials.and_then(|named| named.auth_info.clone()).unwrap_or_default();
+        check_embedded(&credentials)?;
         Ok(Self {
             cluster: context.cluster.clone(),
             user,
@@ -214,6 +237,21 @@ mod tests {
     #[case::no_ca(
         "{contexts: [{name: a, context: {cluster: b}}], clusters: [{name: b, cluster: {server: 'https://b'}}]}",
         "no certificate-authority-data"
+    )]
+    #[case::ca_file(
+        "{contexts: [{name: a, context: {cluster: b}}], clusters: [{name: b, cluster: {server: 'https://b', \
+         certificate-authority: ca.crt}}]}",
+        "has its CA in a file"
+    )]
+    #[case::credentials_of_a_command(
+        "{contexts: [{name: a, context: {cluster: b, user: u}}], clusters: [{name: b, cluster: {server: 'https://b', \
+         certificate-authority-data: Yg==}}], users: [{name: u, user: {exec: {command: aws}}}]}",
+        "has its credentials from a command"
+    )]
+    #[case::credentials_in_a_file(
+        "{contexts: [{name: a, context: {cluster: b, user: u}}], clusters: [{name: b, cluster: {server: 'https://b', \
+         certificate-authority-data: Yg==}}], users: [{name: u, user: {tokenFile: /token}}]}",
+        "has its credentials in a file"
     )]
     #[case::no_cluster("{contexts: [{name: a, context: {cluster: b}}]}", "lacks the cluster \"b\"")]
     #[case::bad_base64(

@@ -46,6 +46,25 @@ pub fn parse_cidr(text: &str) -> Result<IpNet, Problem> {
     Ok(network)
 }
 
+/// Reads an IP address.
+///
+/// # Errors
+/// None; IPv4 in the notation of IPv6.
+pub fn parse_ip(text: &str) -> Result<IpAddr, Problem> {
+    let address = text.parse::<IpAddr>().map_err(|_| {
+        Problem::new(
+            "Not an IP address",
+            format!("{text:?} is not an IPv4 or IPv6 address. A host name is not possible here."),
+        )
+    })?;
+    if let IpAddr::V6(address) = address
+        && let Some(plain) = address.to_ipv4_mapped()
+    {
+        return Err(mapped(text, &plain.to_string()));
+    }
+    Ok(address)
+}
+
 fn mapped(text: &str, plain: &str) -> Problem {
     Problem::new("IPv4 in the notation of IPv6", format!("{text:?} stands for IPv4. Write it so: {plain:?}."))
 }
@@ -285,17 +304,7 @@ pub fn cidr_list() -> Validator {
 
 /// An IP address.
 pub fn ip_address() -> Validator {
-    text_rule("an IP address", |text| match text.parse::<IpAddr>() {
-        Ok(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-            Some(plain) => Err(mapped(text, &plain.to_string())),
-            None => Ok(()),
-        },
-        Ok(IpAddr::V4(_)) => Ok(()),
-        Err(_) => Err(Problem::new(
-            "Not an IP address",
-            format!("{text:?} is not an IPv4 or IPv6 address. A host name is not possible here."),
-        )),
-    })
+    text_rule("an IP address", |text| parse_ip(text).map(|_| ()))
 }
 
 /// A subject alternative name of the API server's certificate.

@@ -8,7 +8,7 @@ use tfplugin::Value;
 use tfplugin::schema::{Problem, Validator};
 
 use super::tenant_control_plane::{PAUSED_ANNOTATION, Status, View};
-use super::version::{KubernetesVersion, check_change};
+use super::version::{KubernetesVersion, check_change, kubelet_lag, takes_kubelet, without_build};
 
 /// `upgrade_policy`: what happens to a target that is more than one minor version away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,18 +195,16 @@ pub fn migrating() -> Problem {
 /// that are newer than the API server.
 pub fn skew(target: &KubernetesVersion, kubelets: &[String]) -> Option<String> {
     let mut counts: BTreeMap<KubernetesVersion, usize> = BTreeMap::new();
-    for version in kubelets.iter().filter_map(|text| text.split('+').next()?.parse().ok()) {
+    for version in kubelets.iter().filter_map(|text| without_build(text).parse().ok()) {
         *counts.entry(version).or_default() += 1;
     }
     if counts.keys().all(|version| version.release() == target.release()) {
         return None;
     }
-    let back = if target.minor() >= 28 { 3 } else { 2 };
-    let supported = |version: &KubernetesVersion| {
-        version.release() <= target.release() && version.minor().saturating_add(back) >= target.minor()
-    };
+    let back = kubelet_lag(target);
     let said: Vec<String> = counts.iter().map(|(version, count)| format!("{count} at {version}")).collect();
-    let beyond: usize = counts.iter().filter(|(version, _)| !supported(version)).map(|(_, count)| count).sum();
+    let beyond: usize =
+        counts.iter().filter(|(version, _)| !takes_kubelet(target, version)).map(|(_, count)| count).sum();
     let verdict = if beyond == 0 {
         format!("Kubernetes supports kubelets up to {back} minor versions behind, so they may follow later.")
     } else {
@@ -238,13 +236,18 @@ pub fn steps_validator() -> Validator {
             Some((other, one))
         });
         match twice {
-            Some((one, other)) => Err(Problem::new(
-                "Two steps of one minor version",
-                format!("{one} and {other} are of the same minor version. Name one release for each minor version."),
-            )),
+            Some((one, other)) => Err(of_one_minor(one, other)),
             None => Ok(()),
         }
     })
+}
+
+/// Two releases of one minor version, where each has one step.
+pub fn of_one_minor(one: &KubernetesVersion, other: &KubernetesVersion) -> Problem {
+    Problem::new(
+        "Two steps of one minor version",
+        format!("{one} and {other} are of the same minor version. Name one release for each minor version."),
+    )
 }
 
 #[cfg(test)]

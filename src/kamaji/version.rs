@@ -97,6 +97,23 @@ pub fn canonical_value(value: &Value) -> Value {
     version.map_or_else(|| value.clone(), |version| version.to_string().into())
 }
 
+/// A version without what distributions add after the `+` (`v1.30.2+k3s1`), as kubelets tell theirs.
+pub fn without_build(text: &str) -> &str {
+    text.split('+').next().unwrap_or_default()
+}
+
+/// How many minor versions a kubelet may be older than an API server (Kubernetes' version skew policy).
+pub fn kubelet_lag(api_server: &KubernetesVersion) -> u64 {
+    if api_server.minor() >= 28 { 3 } else { 2 }
+}
+
+/// True if Kubernetes supports a kubelet beside an API server: not newer, and not too old.
+pub fn takes_kubelet(api_server: &KubernetesVersion, kubelet: &KubernetesVersion) -> bool {
+    kubelet.0.major == api_server.0.major
+        && kubelet.release() <= api_server.release()
+        && kubelet.minor().saturating_add(kubelet_lag(api_server)) >= api_server.minor()
+}
+
 /// The rule for an attribute that holds a Kubernetes version.
 pub fn validator() -> Validator {
     Validator::new("a full Kubernetes version such as `v1.32.4`", |value| match value.as_str() {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tfplugin::data_source::DataSource;
 use tfplugin::ephemeral::EphemeralResource;
+use tfplugin::function::Function;
 use tfplugin::list_resource::ListResource;
 use tfplugin::provider::{Identity, Provider};
 use tfplugin::resource::Resource;
@@ -20,6 +21,7 @@ use crate::bootstrap_tokens::BootstrapTokens;
 use crate::configured::Configured;
 use crate::datastore::DataStore;
 use crate::datastores::DataStores;
+use crate::functions;
 use crate::kubeconfig::{Kubeconfig, KubeconfigInState};
 use crate::kubeconfig_generator::KubeconfigGenerator;
 use crate::managed_object::ManagedResource;
@@ -124,6 +126,10 @@ impl Provider for KamajiProvider {
 
     fn list_resources(&self) -> Vec<&dyn ListResource> {
         self.list_resources.iter().map(AsRef::as_ref).collect()
+    }
+
+    fn functions(&self) -> Vec<&dyn Function> {
+        functions::ALL.to_vec()
     }
 
     fn validate(&self, config: &Value) -> Diagnostics {

@@ -178,7 +178,7 @@ static IDENTITY: IdentitySchema = IdentitySchema {
 };
 
 /// Reads `namespace/name#node`.
-fn parse_id(id: &str) -> Result<(&str, &str), Problem> {
+pub(crate) fn parse_id(id: &str) -> Result<(&str, &str), Problem> {
     match id.split_once('#') {
         Some((tenant, node)) if reference::parse(tenant).is_ok() && is_dns1123_subdomain(node) => Ok((tenant, node)),
         _ => Err(Problem::new(

@@ -31,6 +31,7 @@ use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::configured::Configured;
+use crate::kamaji::names::is_dns1123_label;
 use crate::managed_object::schema::timeout;
 use crate::management_cluster::{ObjectRef, Operation};
 use crate::tenant_cluster::reach::{Reach, is_another};
@@ -38,6 +39,12 @@ use crate::tenant_cluster::{Connect, over_the_network, reference};
 pub use ephemeral::EphemeralWorkerJoin;
 use plan::{Effects, hide};
 use schema::SCHEMA;
+
+/// Reads an id: the tenant, `namespace/name`, and the join.
+pub(crate) fn parse_id(id: &str) -> Option<(&str, &str)> {
+    let (tenant, join) = id.rsplit_once('/')?;
+    (reference::parse(tenant).is_ok() && is_dns1123_label(join)).then_some((tenant, join))
+}
 
 /// The resource.
 pub struct WorkerJoin {

@@ -152,11 +152,7 @@ impl Resource for WorkerNodes {
 
     async fn import(&self, _cx: &Context, id: &str) -> ImportResponse {
         let mut state = SCHEMA.null_object();
-        // The tenant has one slash; labels may have more.
-        let parts = id.match_indices('/').nth(1).and_then(|(at, _)| Some((id.get(..at)?, id.get(at + 1..)?)));
-        let read =
-            parts.and_then(|(tenant, nodes)| Some((tenant, reference::parse(tenant).ok()?, Selection::parse(nodes)?)));
-        let Some((tenant, _, selection)) = read else {
+        let Some((tenant, selection)) = parse_id(id) else {
             let detail = format!("{id:?} does not say which nodes of which tenant are meant. {FORMS}");
             let diagnostics = Diagnostic::error("Import id not readable", detail).into();
             return ImportResponse { state: Value::Null, private: Private::default(), diagnostics };
@@ -200,6 +196,15 @@ const fn one_of(name: &'static str, description: &'static str) -> IdentityAttrib
 
 const FORMS: &str = "Write the id of the tenant, and what says which nodes: \"tenants/blue/node_names=blue-0,blue-1\", \
     \"tenants/blue/join_ids=a1b2c3\" or \"tenants/blue/label_selector=example.com/pool=blue\".";
+
+/// Reads an id: the tenant, `namespace/name`, and which of its nodes.
+pub(crate) fn parse_id(id: &str) -> Option<(&str, Selection)> {
+    // The tenant has one slash; labels may have more.
+    let (at, _) = id.match_indices('/').nth(1)?;
+    let (tenant, nodes) = (id.get(..at)?, id.get(at + 1..)?);
+    reference::parse(tenant).ok()?;
+    Some((tenant, Selection::parse(nodes)?))
+}
 
 fn id_of(tenant: &str, selection: &Selection) -> String {
     format!("{tenant}/{}", selection.id())

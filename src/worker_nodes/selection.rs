@@ -13,7 +13,7 @@ pub(super) const LABEL_SELECTOR: &str = "label_selector";
 
 /// Nodes of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Selection {
+pub(crate) enum Selection {
     /// Those that joined with one of these joins.
     Joins(Vec<String>),
     /// Those of these names.
@@ -50,7 +50,7 @@ impl Selection {
     }
 
     /// Sets the attribute that says it.
-    pub(super) fn fill(&self, value: &mut Value) {
+    pub(crate) fn fill(&self, value: &mut Value) {
         match self {
             Self::Joins(ids) => value.set(JOIN_IDS, Value::strings(ids.clone())),
             Self::Names(names) => value.set(NODE_NAMES, Value::strings(names.clone())),

@@ -21,6 +21,7 @@ mod datastores;
 mod denials;
 mod drift;
 mod examples;
+mod functions;
 mod harness;
 mod import;
 mod interruption;

@@ -9,6 +9,7 @@ mod certificate;
 mod client;
 mod data_sources;
 mod ephemeral;
+mod functions;
 mod handshake;
 mod interrupt;
 mod listing;

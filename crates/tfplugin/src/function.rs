@@ -60,6 +60,16 @@ impl Signature {
         self
     }
 
+    /// Whether a call may have so many arguments.
+    pub(crate) fn check_count(&self, count: usize) -> Result<(), FunctionError> {
+        let wanted = self.parameters.len();
+        if count == wanted || (count > wanted && self.variadic.is_some()) {
+            return Ok(());
+        }
+        let least = if self.variadic.is_some() { "at least " } else { "" };
+        Err(FunctionError::new(format!("The number of arguments is {least}{wanted}, and {count} are given.")))
+    }
+
     /// The parameter of an argument.
     pub(crate) fn parameter(&self, index: usize) -> Option<&Parameter> {
         self.parameters.get(index).or(self.variadic.as_ref())
@@ -148,13 +158,8 @@ impl Arguments {
     /// # Errors
     /// The first argument that is wrong, with all that is wrong with it.
     pub fn of(signature: &Signature, sent: Vec<Value>) -> Result<Option<Self>, FunctionError> {
-        let (count, wanted) = (sent.len(), signature.parameters.len());
-        if count < wanted || (count > wanted && signature.variadic.is_none()) {
-            let least = if signature.variadic.is_some() { "at least " } else { "" };
-            let text = format!("The number of arguments is {least}{wanted}, and {count} are given.");
-            return Err(FunctionError::new(text));
-        }
-        let mut arguments = Vec::with_capacity(count);
+        signature.check_count(sent.len())?;
+        let mut arguments = Vec::with_capacity(sent.len());
         let mut unknown = false;
         for (index, value) in sent.into_iter().enumerate() {
             let Some(parameter) = signature.parameter(index) else { continue };

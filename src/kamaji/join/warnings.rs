@@ -2,7 +2,7 @@
 
 use tfplugin::schema::Problem;
 
-use crate::kamaji::version::KubernetesVersion;
+use crate::kamaji::version::{KubernetesVersion, kubelet_lag, takes_kubelet};
 
 /// What clouds take as user data, in bytes before their own encoding.
 const LIMITS: &[(&str, usize)] = &[
@@ -40,16 +40,15 @@ pub fn check_sizes<'a>(sizes: impl IntoIterator<Item = (&'a str, usize)>) -> Res
 /// Whether a worker of a version may join a tenant of a version.
 ///
 /// # Errors
-/// It is newer, or more than three minor releases older.
+/// It is newer, or too old.
 pub fn check_skew(worker: &KubernetesVersion, tenant: &KubernetesVersion) -> Result<(), Problem> {
-    let (newer, distance) = (worker.release() > tenant.release(), tenant.minor().saturating_sub(worker.minor()));
-    if !newer && worker.release().0 == tenant.release().0 && distance <= 3 {
+    if takes_kubelet(tenant, worker) {
         return Ok(());
     }
-    let why = if newer {
-        "A kubelet must not be newer than the API server"
+    let why = if worker.release() > tenant.release() {
+        "A kubelet must not be newer than the API server".to_owned()
     } else {
-        "A kubelet may be at most three minor releases older than the API server"
+        format!("A kubelet may be at most {} minor releases older than the API server", kubelet_lag(tenant))
     };
     Err(Problem::new(
         "Worker and tenant versions too far apart",
@@ -67,6 +66,8 @@ mod tests {
     #[case("v1.32.4", "v1.32.0", true)]
     #[case("v1.29.0", "v1.32.0", true)]
     #[case("v1.28.0", "v1.32.0", false)]
+    #[case("v1.24.9", "v1.27.0", false)]
+    #[case("v1.25.0", "v1.28.0", true)]
     #[case("v1.33.0", "v1.32.0", false)]
     fn a_kubelet_follows_its_api_server(#[case] worker: &str, #[case] tenant: &str, #[case] good: bool) {
         assert_eq!(check_skew(&worker.parse().unwrap(), &tenant.parse().unwrap()).is_ok(), good);

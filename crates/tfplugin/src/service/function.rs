@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::guard::Fallible as _;
 use super::{Inner, dynamic};
 use crate::diagnostics::Diagnostics;
 use crate::function::wire::signature_to_proto;
@@ -32,11 +31,8 @@ pub(super) async fn call_function(
     request: wire::call_function::Request,
 ) -> wire::call_function::Response {
     type Response = wire::call_function::Response;
-    let function = match inner.function(&request.name) {
-        Ok(function) => function,
-        Err(diagnostics) => return Response::failed(&diagnostics),
-    };
-    match call(function, &request.arguments) {
+    let called = inner.function(&request.name).map_err(|diagnostics| FunctionError::new(diagnostics.texts()));
+    match called.and_then(|function| call(function, &request.arguments)) {
         Ok(result) => Response { result: Some(result), error: None },
         Err(error) => Response { result: None, error: Some(error_to_proto(error)) },
     }
@@ -44,14 +40,13 @@ pub(super) async fn call_function(
 
 fn call(function: &dyn Function, sent: &[DynamicValue]) -> Result<DynamicValue, FunctionError> {
     let signature = function.signature();
+    signature.check_count(sent.len())?;
     let mut arguments = Vec::with_capacity(sent.len());
     for (index, argument) in sent.iter().enumerate() {
-        // Whether there may be so many is told below.
         let Some(parameter) = signature.parameter(index) else { break };
         let read = dynamic::read_type("argument", Some(argument), &parameter.wire_type());
         arguments.push(read.map_err(|diagnostics| FunctionError::new(diagnostics.texts()).at(index))?);
     }
-    arguments.resize(sent.len(), Value::Null);
     let result = match Arguments::of(signature, arguments)? {
         Some(arguments) => function.call(&arguments)?,
         None => Value::Unknown,
