@@ -1,5 +1,10 @@
 //! Is `docs/` what the schemas and `examples/` say? `UPDATE_DOCS=1` (`make docs`) writes it.
 
+#![allow(clippy::expect_used, reason = "a test fails by a panic")]
+
+#[path = "docs/titles.rs"]
+mod titles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{fs, io};
@@ -53,7 +58,9 @@ impl<'a> Object<'a> {
         let by_identity = text(Path::new(&self.example).with_file_name("import-by-identity.tf"));
         let id = self.import_id();
         let import = id.as_deref().map(|id| Import { id, identity: by_identity.as_deref() });
-        page(self.kind, self.type_name, self.schema, &[("", &example)], import, None)
+        // The index says which object is for what.
+        let extra = text(Path::new(&self.example).with_file_name("what-to-use.md"));
+        page(self.kind, self.type_name, self.schema, &[("", &example)], import, extra.as_deref())
     }
 }
 
@@ -161,14 +168,125 @@ fn every_attribute_has_a_description_and_every_default_is_on_its_page() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// The Registry shows no page above 500 KB.
-#[test]
-fn every_page_is_small_enough_for_the_registry() {
-    let provider = KamajiProvider::new();
-    for object in objects(&provider) {
-        let length = object.render().len();
-        assert!(length < 250_000, "{}: {length} bytes", object.page);
+/// Every page of the documentation: path below `docs`, and text.
+fn pages() -> BTreeMap<String, String> {
+    let mut pages = BTreeMap::new();
+    let docs = root().join("docs");
+    let folders = fs::read_dir(&docs).expect("docs").flatten().map(|entry| entry.path());
+    for folder in folders.filter(|path| path.is_dir()).chain([docs.clone()]) {
+        for file in fs::read_dir(folder).expect("a folder").flatten().filter(|file| file.path().is_file()) {
+            let path = file.path().strip_prefix(&docs).expect("inside").display().to_string();
+            pages.insert(path, fs::read_to_string(file.path()).expect("readable"));
+        }
     }
+    pages
+}
+
+/// The headings of a page, outside of code.
+fn headings(page: &str) -> Vec<&str> {
+    let mut in_code = false;
+    let lines = page.lines().filter(|line| {
+        in_code ^= line.starts_with("```");
+        !in_code && line.starts_with('#')
+    });
+    lines.collect()
+}
+
+/// What the Registry wants of a page: front matter, a title, a description, nothing beyond its size.
+#[test]
+fn every_page_is_one_for_the_registry() {
+    let mut wrong = Vec::new();
+    for (path, page) in pages() {
+        let mut rule = |holds: bool, problem: &str| {
+            if !holds {
+                wrong.push(format!("{path}: {problem}"));
+            }
+        };
+        let front = page.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n"));
+        let (front, body) = front.unwrap_or_default();
+        let field = |name: &str| front.lines().any(|line| line.starts_with(name));
+        rule(!front.is_empty(), "no front matter");
+        rule(field("page_title: \""), "no page_title");
+        rule(field("description: |-"), "no description");
+        rule(!field("layout") && !field("sidebar_current"), "front matter of the old layout");
+        rule(path == "index.md" || path.starts_with("guides/") || field("subcategory: \"\""), "no subcategory");
+        rule(path.ends_with(".md"), "not Markdown");
+        rule(page.len() < 250_000, "too large");
+        rule(page.ends_with('\n') && !page.ends_with("\n\n"), "its end");
+        let headings = headings(body);
+        rule(headings.first().is_some_and(|first| first.starts_with("# ")), "does not begin with its heading");
+        rule(headings.iter().filter(|heading| heading.starts_with("# ")).count() == 1, "not one first heading");
+        let mut level = 0;
+        for heading in &headings {
+            let depth = heading.chars().take_while(|&c| c == '#').count();
+            rule(depth <= level + 1, &format!("a level is left out before {heading:?}"));
+            level = depth;
+        }
+        let fences = body.lines().filter(|line| line.trim_start().starts_with("```")).count();
+        rule(fences % 2 == 0, "code without an end");
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// A heading as GitHub and the Registry make an anchor of it.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
+}
+
+/// Links inside the repository lead somewhere, to the anchor.
+#[test]
+fn every_link_leads_somewhere() {
+    let mut documents: BTreeMap<String, String> =
+        pages().into_iter().map(|(path, page)| (format!("docs/{path}"), page)).collect();
+    for path in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        documents.insert(path.to_owned(), text(path).unwrap_or_else(|| panic!("{path} is missing")));
+    }
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (path, document) in &documents {
+        let outside_code = document.split("```").step_by(2).collect::<String>();
+        for link in outside_code.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            count += 1;
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let folder = root().join(path);
+            let target = if file.is_empty() { folder } else { folder.with_file_name(file) };
+            let Ok(target) = target.canonicalize() else {
+                wrong.push(format!("{path}: {link}"));
+                continue;
+            };
+            let there = || {
+                let page = fs::read_to_string(&target).unwrap_or_default();
+                page.contains(&format!("<a id=\"{fragment}\"></a>"))
+                    || headings(&page).into_iter().any(|heading| anchor(heading) == fragment)
+            };
+            if !fragment.is_empty() && !there() {
+                wrong.push(format!("{path}: {link}"));
+            }
+        }
+    }
+    assert!(count > 500, "{count} links");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Whoever sees an error searches for its title.
+#[test]
+fn every_error_has_its_heading_in_the_troubleshooting_page() {
+    let titles = titles::Titles::find(root());
+    assert!(titles.certain.len() > 300, "{} titles", titles.certain.len());
+    let page = text("docs/guides/troubleshooting.md").expect("the page");
+    let headings: BTreeSet<String> =
+        headings(&page).into_iter().filter_map(|heading| heading.strip_prefix("### ").map(str::to_owned)).collect();
+    let missing: Vec<&String> = titles.certain.difference(&headings).collect();
+    let stale: Vec<&String> = headings.difference(&titles.possible).collect();
+    assert!(
+        missing.is_empty() && stale.is_empty(),
+        "docs/guides/troubleshooting.md has no heading for {missing:#?}\nand nothing in the code says {stale:#?}\nWrite what the \
+         error means and what to do, or list in tests/docs/titles.rs what is no title"
+    );
 }
 
 /// A call names a function that exists, and every function is called in its example.
@@ -202,7 +320,8 @@ fn the_guides_speak_of_attributes_that_exist() {
         }
     }
     /// Arguments of Terraform itself, types of other providers, and examples' own names.
-    const OTHERS: [&str; 10] = [
+    const OTHERS: [&str; 11] = [
+        "authorized_keys",
         "for_each",
         "create_before_destroy",
         "depends_on",
@@ -216,12 +335,15 @@ fn the_guides_speak_of_attributes_that_exist() {
     ];
     let provider = KamajiProvider::new();
     let mut known: BTreeSet<String> = OTHERS.iter().map(|&name| name.to_owned()).collect();
+    known.extend(provider.functions().iter().map(|function| function.name().to_owned()));
     for object in objects(&provider) {
         known.insert(object.type_name.to_owned());
         names(&object.schema.attributes, &mut known);
     }
     let is_path = |word: &&str| {
-        word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.')
+        word.contains('_')
+            && word.len() > 1
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.')
     };
     let mut wrong = Vec::new();
     for file in fs::read_dir(root().join("docs/guides")).expect("guides").flatten() {
