@@ -187,7 +187,7 @@ pub fn without_unknowns(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{number, object, string, string_list};
+    use crate::schema::{list_of, number, object, string, string_list};
 
     fn with_v(value: &Value) -> Value {
         format!("v{}", value.as_str().unwrap_or_default().trim_start_matches('v')).into()
@@ -287,6 +287,20 @@ mod tests {
     #[test]
     fn a_configuration_from_a_state_has_nothing_that_only_the_provider_gives() {
         assert_eq!(to_config(&schema().attributes, &stored()), thing(|_| {}));
+    }
+
+    #[test]
+    fn a_configuration_from_a_state_has_nothing_that_should_not_be_written() {
+        let bed = vec![string("plant"), string("grown").computed(RecomputedBy::Nothing)];
+        let attributes = vec![
+            Attribute { deprecated: Some("Use name."), ..string("title") },
+            string("key").write_only(),
+            list_of("beds", bed),
+        ];
+        let bed = |grown: Value| Value::List(vec![Value::object([("plant", "rose".into()), ("grown", grown)])]);
+        let state = Value::object([("title", "a".into()), ("key", "k".into()), ("beds", bed("high".into()))]);
+        let config = Value::object([("title", Value::Null), ("key", Value::Null), ("beds", bed(Value::Null))]);
+        assert_eq!(to_config(&attributes, &state), config);
     }
 
     #[test]
