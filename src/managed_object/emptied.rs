@@ -1,27 +1,36 @@
-//! Objects that another manager owns as empty ones: Kamaji writes `{}` where nothing was configured. When the last member
-//! that we have put into such an object goes, the API server makes null of it, and refuses that; an empty object instead
-//! does not help, since it ends as null, too.
+//! Objects whose last member is given up and that stay as empty ones: since Kamaji owns them as such (it writes `{}` where
+//! nothing was configured), or since an empty one is what is wanted. The API server makes null of them, and refuses that;
+//! an empty object in what is applied does not help, since it ends as null, too.
 
 use serde_json::{Map, Value as Json};
 
 use super::Scene;
 use super::mapping::{put, within};
-use crate::management_cluster::{ApiError, Change};
+use crate::management_cluster::{ApiError, Change, InvalidField};
 
-/// The paths of such objects in a refusal of what gives them up; [`None`] if anything else is refused.
-pub(super) fn emptied<'a>(error: &'a ApiError, applied: &Map<String, Json>, manifest: &Json) -> Option<Vec<&'a str>> {
+/// What has to be removed before, as paths, if an apply was refused for nothing but such objects: the object itself, or
+/// its members where an empty one is wanted. [`None`] if anything else is refused.
+pub(super) fn emptied(error: &ApiError, applied: &Map<String, Json>, manifest: &Json) -> Option<Vec<String>> {
     let (ApiError::Invalid(fields), Json::Object(manifest)) = (error, manifest) else { return None };
-    let is_emptied = |path: &str, message: &str| {
-        message.contains("must be of type object: \"null\"")
-            && !within(applied, path).is_null()
-            && within(manifest, path).is_null()
-    };
-    let all = !fields.is_empty() && fields.iter().all(|field| is_emptied(&field.field, &field.message));
-    all.then(|| fields.iter().map(|field| field.field.as_str()).collect())
+    let mut paths = Vec::new();
+    for InvalidField { field, message, .. } in fields {
+        let (before, now) = (within(applied, field), within(manifest, field));
+        if !message.contains("must be of type object: \"null\"") || before.is_null() {
+            return None;
+        }
+        match (before, now) {
+            (_, Json::Null) => paths.push(field.clone()),
+            (Json::Object(before), Json::Object(now)) if now.is_empty() => {
+                paths.extend(before.keys().map(|key| format!("{field}.{key}")));
+            }
+            _ => return None,
+        }
+    }
+    (!paths.is_empty()).then_some(paths)
 }
 
 /// Removes them, whoever owns them: nothing is in them any more but what is given up.
-pub(super) async fn remove(scene: &Scene, uid: &str, paths: &[&str]) -> Result<(), ApiError> {
+pub(super) async fn remove(scene: &Scene, uid: &str, paths: &[String]) -> Result<(), ApiError> {
     let mut change = Map::new();
     put(&mut change, "metadata.uid", uid.into());
     for path in paths {
@@ -36,8 +45,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::management_cluster::InvalidField;
-
     fn refused(fields: &[(&str, &str)]) -> ApiError {
         let field = |(field, message): &(&str, &str)| InvalidField {
             field: (*field).to_owned(),
@@ -61,6 +68,9 @@ mod tests {
         assert_eq!(of(&[("spec.writePermissions", null)]), None, "it is configured");
         assert_eq!(of(&[("spec.addons", null), ("spec.never", null)]), None, "it was never ours");
         assert_eq!(of(&[]), None);
+        let manifest = json!({"spec": {"addons": {}, "writePermissions": {}}});
+        let given_up = emptied(&refused(&[("spec.writePermissions", null)]), applied, &manifest);
+        assert_eq!(given_up, Some(vec!["spec.writePermissions.blockUpdate".to_owned()]), "an empty one is wanted");
         assert_eq!(emptied(&ApiError::AlreadyExists { message: String::new() }, applied, &manifest), None);
     }
 }

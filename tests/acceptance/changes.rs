@@ -59,9 +59,7 @@ fn an_interrupted_upgrade_goes_on_with_the_next_apply() {
     let apply = sandbox.terraform.spawn(&["apply", "-json", "-auto-approve"]);
     sandbox.wait_for_tenant("the first step is asked for", |live| live["spec"]["kubernetes"]["version"] == "v1.29.0");
     wait_for("the provider waits", Duration::from_secs(20), || apply.log().contains("not ready yet").then_some(()));
-    apply.interrupt();
-    let outcome = apply.wait();
-    let error = outcome.errors().into_iter().find(|error| error.summary == "Interrupted while waiting");
+    let error = apply.interrupted().errors().into_iter().find(|error| error.summary == "Interrupted while waiting");
     assert!(error.is_some_and(|error| error.detail.contains("step 1 of 2")));
     let tenant = sandbox.terraform.resource(BLUE);
     assert_eq!(tenant["values"]["kubernetes"]["version"], "v1.29.0");

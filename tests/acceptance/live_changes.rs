@@ -86,6 +86,29 @@ fn addons_are_there_while_they_are_configured() {
     sandbox.terraform.destroy().succeeds();
 }
 
+#[test]
+fn arguments_that_are_removed_are_gone_from_the_deployment() {
+    let sandbox = Sandbox::new("arguments");
+    let deployment = |more: &str| {
+        let control_plane =
+            format!("{{ service = {{ service_type = \"NodePort\" }}, deployment = {{ replicas = 1{more} }} }}");
+        sandbox.tenant().with("control_plane", &control_plane)
+    };
+    let both = ", extra_args = { api_server = [\"--v=3\"], scheduler = [\"--v=4\"] }";
+    sandbox.configure(&[&deployment(both).hcl()]);
+    sandbox.terraform.apply().succeeds();
+    let flags = || {
+        let deployment = sandbox.cluster.get("deployment", &sandbox.namespace, "blue").expect("there").to_string();
+        ["--v=3", "--v=4"].map(|flag| deployment.contains(&format!("{flag:?}")))
+    };
+    assert_eq!(flags(), [true, true]);
+    changes_in_place(&sandbox, &deployment(", extra_args = { api_server = [\"--v=3\"] }"));
+    assert_eq!(flags(), [true, false]);
+    changes_in_place(&sandbox, &deployment(""));
+    assert_eq!(flags(), [false, false]);
+    sandbox.terraform.destroy().succeeds();
+}
+
 /// Kamaji has empty objects of its own where these were not configured from the beginning.
 #[test]
 fn labels_of_the_objects_in_the_management_cluster_come_and_go() {

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use super::cluster::{cluster, run};
+use super::wait_for;
 
 /// How long any Terraform command may take.
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -195,11 +196,14 @@ impl Terraform {
         self.run(&["apply", "-json", "saved.tfplan"])
     }
 
-    /// `terraform destroy`. Kamaji v1.0.0 sometimes leaves a finalizer behind; then what the error tells the user to do is
-    /// done, and destroyed again.
+    /// `terraform destroy`; see [`Terraform::helped`].
     pub fn destroy(&self) -> Outcome {
-        let destroy = || self.run(&["destroy", "-json", "-auto-approve"]);
-        let outcome = destroy();
+        self.helped(self.run(&["destroy", "-json", "-auto-approve"]))
+    }
+
+    /// The outcome of a destroy. Kamaji v1.0.0 sometimes leaves a finalizer behind; then what the error tells the user to
+    /// do is done, and destroyed again.
+    pub fn helped(&self, outcome: Outcome) -> Outcome {
         let left = outcome.diagnostics.iter().find(|it| it.summary == "Kamaji left a finalizer behind");
         let Some(command) = left.and_then(|left| left.detail.lines().find_map(|line| line.strip_prefix("    kubectl")))
         else {
@@ -208,7 +212,7 @@ impl Terraform {
         eprintln!("as the error says: kubectl{command}");
         let kubectl = format!("'{}' --kubeconfig='{}'{command}", cluster().kubectl_program(), cluster().kubeconfig());
         run(Command::new("sh").arg("-c").arg(kubectl));
-        destroy()
+        self.run(&["destroy", "-json", "-auto-approve"])
     }
 
     /// Everything that is on disk: configuration, state, plans, output, logs.
@@ -273,6 +277,20 @@ impl Running {
     pub fn interrupt(&self) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::INT).expect("signalled");
+    }
+
+    /// Sends Ctrl-C, and returns the outcome, which must come within a second of the plugin protocol's own word for it;
+    /// what is before that is Terraform's time.
+    #[track_caller]
+    pub fn interrupted(self) -> Outcome {
+        self.interrupt();
+        let begin = wait_for("the provider is stopped", Duration::from_secs(5), || {
+            self.log().contains("stopping: operations return").then(Instant::now)
+        });
+        let outcome = self.wait();
+        let took = begin.elapsed();
+        assert!(took < Duration::from_secs(1), "Terraform ended {took:?} after StopProvider: {outcome}");
+        outcome
     }
 
     /// Ends the provider that works for it, as a crash would.
