@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Scene;
 use super::memory::Memory;
+use super::owned::{claimable, is_controlled, is_declared_by};
 use crate::management_cluster::error::OwnerOperation;
 use crate::management_cluster::field_path::Step;
 use crate::management_cluster::managed_fields::{Entry, entries, owners};
@@ -127,7 +128,17 @@ fn remove(fields: &mut Json, path: &[Step]) -> bool {
 /// manager, otherwise every field that somebody owns. The managers are those whose ordinary updates own one of them.
 pub(super) struct Adoption {
     entries: Vec<Entry>,
-    only_ours: bool,
+    whose: Whose,
+}
+
+/// Whose fields an adoption takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    Moved,
+    Others,
+    /// Those of the controller of another object, and of whoever else has set something.
+    AControllers,
 }
 
 impl Adoption {
@@ -138,16 +149,18 @@ impl Adoption {
             |entry: &Entry| entry.owner.manager == field_manager && entry.owner.operation == OwnerOperation::Apply;
         let is_moved =
             |entry: &Entry| entry.owner.operation == OwnerOperation::Apply && moved_from.contains(&entry.owner.manager);
-        let only_ours = entries.iter().any(is_ours);
-        if only_ours {
+        let whose = if entries.iter().any(is_ours) {
             entries.retain(is_ours);
+            Whose::Ours
         } else if entries.iter().any(is_moved) {
             entries.retain(is_moved);
+            Whose::Moved
         } else {
             // What Kamaji writes, and what lives in a subresource, is nobody's configuration.
             entries.retain(|entry| entry.owner.manager != KAMAJI && entry.owner.subresource.is_none());
-        }
-        Self { entries, only_ours }
+            if is_controlled(object) { Whose::AControllers } else { Whose::Others }
+        };
+        Self { entries, whose }
     }
 
     /// True if a field is taken. A webhook's default is owned by nobody.
@@ -158,7 +171,17 @@ impl Adoption {
 
     /// True if the object is that of a provider with our field manager.
     pub(super) fn is_ours(&self) -> bool {
-        self.only_ours
+        self.whose == Whose::Ours
+    }
+
+    /// The part of what was taken that is ours from now on. What another tool declares, and what the controller of an
+    /// owner has set, is shown in the state and left to them.
+    pub(super) fn claimed(&self, manifest: Map<String, Json>) -> Map<String, Json> {
+        match self.whose {
+            Whose::Ours | Whose::Moved => manifest,
+            Whose::Others => claimable(&manifest, &self.entries),
+            Whose::AControllers => Map::new(),
+        }
     }
 
     /// The managers to take the fields from at the first apply.
@@ -166,7 +189,7 @@ impl Adoption {
         let mut managers: Vec<String> = self
             .entries
             .iter()
-            .filter(|entry| !self.only_ours && entry.owner.operation == OwnerOperation::Update)
+            .filter(|entry| self.whose == Whose::Others && !is_declared_by(&entry.owner))
             .map(|entry| entry.owner.manager.clone())
             .collect();
         managers.sort();

@@ -10,6 +10,7 @@ use tfplugin::{Diagnostic, Diagnostics, Severity, Value};
 use super::adoption::take_over;
 use super::locate;
 use super::memory::{Memory, NONCE};
+use super::owned::is_controlled;
 use super::ownership::{Apply, apply};
 use super::read::is_going;
 use super::{Applying, Managed, ManagedResource, Scene};
@@ -113,17 +114,22 @@ impl<M: Managed> ManagedResource<M> {
         let mut said = self.managed.before_write(scene, &Applying::of(request)).await?;
         let uid = found.metadata.uid.clone();
         let manifest = self.intent(&request.planned, &memory).manifest;
-        memory.applied = manifest.clone();
+        // What the controller of an owner has set is not ours, also where it is configured otherwise.
+        let controlled = is_controlled(&found);
+        if !controlled {
+            memory.applied = manifest.clone();
+        }
         if memory.has_adopted() {
             let taken = take_over(scene, found, &memory).await;
             taken.map_err(|error| Diagnostics::from(error.to_diagnostic(&doing)))?;
         }
         // With the uid the API server refuses to write another object, or to make one.
-        let mut sent = Json::Object(manifest);
+        let mut sent = Json::Object(manifest.clone());
         sent["metadata"]["uid"] = uid.into();
         let force = request.planned.get("force_conflicts").as_bool().unwrap_or(false);
         let write = Apply { manifest: &sent, memory: &memory, force, dry_run: false, prior: None };
         let written = apply(scene, self.managed.schema(), &write, &doing).await.map_err(|failed| failed.diagnostics)?;
+        memory.applied = manifest;
         said.extend(locate::warnings(written.warnings));
         let step = Step { planned: &request.planned, live: json_of(&written.object), more: false };
         let mut response = self.finish(scene, step, memory, said, &request.checkpoint).await;
@@ -160,6 +166,7 @@ impl<M: Managed> ManagedResource<M> {
                 unsettled.last
             }
         };
+        memory.owned_by = self.owning(&live);
         let mut observed = planned.clone();
         diagnostics.extend(self.managed.observe(scene, &live, &mut observed, &mut memory).await);
         memory.was_ready |= self.managed.is_protected(&observed);

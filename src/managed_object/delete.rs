@@ -5,6 +5,7 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::destroy::{is_orphaned, nodes_may_go};
 use super::memory::{Memory, NONCE};
+use super::owned::owner_may_lose;
 use super::{Managed, ManagedResource, Scene};
 use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until};
@@ -55,6 +56,12 @@ impl<M: Managed> ManagedResource<M> {
             },
         };
         let Some(uid) = uid else { return Diagnostics::new() };
+        if !owner_may_lose(&prior)
+            && !memory.may_take_owned
+            && let Err(refused) = self.check_owners(&scene, &uid).await
+        {
+            return refused.into();
+        }
         match self.remove(&scene, &uid, &prior).await {
             Ok(stays) => said.extend(stays),
             Err(diagnostic) => said.push(diagnostic),

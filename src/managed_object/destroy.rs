@@ -8,6 +8,7 @@ use tfplugin::resource::{Context, Plan, PlanRequest};
 use tfplugin::{Diagnostic, Path, Severity, Value};
 
 use super::memory::Memory;
+use super::owned::{owner_may_lose, refusal};
 use super::plan::protected;
 use super::{Loss, Managed, ManagedResource};
 use crate::management_cluster::Operation;
@@ -57,6 +58,8 @@ impl<M: Managed> ManagedResource<M> {
                 &format!("delete {object}"),
                 "Set `deletion_protection = false`, apply, and destroy again.",
             ));
+        } else if !memory.owned_by.is_empty() && !owner_may_lose(prior) {
+            plan.say(refusal(&object.to_string(), &memory.owned_by));
         } else if worked && !nodes_may_go(prior) {
             let loss = self.look_at_loss(cx, prior, false).await;
             plan.diagnostics.extend(loss.warnings);
@@ -76,6 +79,7 @@ impl<M: Managed> ManagedResource<M> {
             memory.orphan_in_state = is_orphaned(&request.prior);
         }
         memory.may_lose_nodes = nodes_may_go(&request.config);
+        memory.may_take_owned = owner_may_lose(&request.config);
         let before = if second { &request.config } else { &request.prior };
         let worked = memory.was_ready || (first && self.managed.is_protected(before));
         let told = std::mem::replace(&mut memory.loss_said, first);
@@ -85,6 +89,10 @@ impl<M: Managed> ManagedResource<M> {
         let moves = ["name", "namespace"].iter().any(|name| plan.requires_replace.contains(&Path::of(name)));
         if memory.orphan_in_state && !moves {
             plan.say(cannot_replace_orphan(&self.object(before).to_string()));
+            return;
+        }
+        if !memory.orphan_in_state && !memory.owned_by.is_empty() && !memory.may_take_owned {
+            plan.say(refusal(&self.object(before).to_string(), &memory.owned_by));
             return;
         }
         if !worked || memory.orphan_in_state {

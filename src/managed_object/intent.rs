@@ -60,8 +60,9 @@ pub(super) fn without_unclaimed(
             match value {
                 Json::Object(members) if !members.is_empty() => {
                     let inner = below(members, prior, applied, is_ours, path);
-                    // In the spec an empty object may switch something on.
-                    let hollow = inner.is_empty() && path.first() == Some(&Step::Field("metadata".to_owned()));
+                    // In the spec an empty object may switch something on; not if others have put everything into it.
+                    let in_metadata = path.first() == Some(&Step::Field("metadata".to_owned()));
+                    let hollow = inner.is_empty() && (in_metadata || applied.is_null());
                     if !hollow {
                         kept.insert(key.clone(), Json::Object(inner));
                     }
@@ -97,6 +98,15 @@ mod tests {
         assert_eq!(sent(&planned, &prior, &applied, false), json!({"spec": {"version": "b"}}));
         // Another canonical form in a new release of the provider: it is ours still.
         assert_eq!(sent(&planned, &prior, &applied, true), planned);
+    }
+
+    #[test]
+    fn an_object_that_others_have_filled_is_not_claimed_as_an_empty_one() {
+        let planned = json!({"spec": {"kubelet": {"cgroupfs": "systemd"}, "addons": {"coreDNS": {}}, "version": "b"}});
+        let prior = json!({"spec": {"kubelet": {"cgroupfs": "systemd"}, "addons": {"coreDNS": {}}, "version": "a"}});
+        let applied = json!({"spec": {"addons": {}}});
+        let expected = json!({"spec": {"addons": {}, "version": "b"}});
+        assert_eq!(sent(&planned, &prior, &applied, false), expected);
     }
 
     #[test]

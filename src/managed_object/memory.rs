@@ -36,6 +36,12 @@ pub struct Memory {
     /// Written by a plan that allows the nodes to be lost; read by the destroy leg of a replace.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_lose_nodes: bool,
+    /// The objects that own this one, as texts name them, as they were seen last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owned_by: Vec<String>,
+    /// Written by a plan that allows the object to be taken from its owner; read by the destroy leg of a replace.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub may_take_owned: bool,
     /// After an import: managers whose ordinary updates own the taken fields, until the first apply.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adopted_from: Vec<String>,
@@ -83,6 +89,7 @@ impl Memory {
         self.loss_said = false;
         self.orphan_in_state = false;
         self.may_lose_nodes = false;
+        self.may_take_owned = false;
         self.replacing = false;
     }
 

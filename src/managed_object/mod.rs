@@ -21,6 +21,7 @@ pub mod mapping;
 pub mod memory;
 mod metadata;
 mod moved;
+mod owned;
 mod ownership;
 mod plan;
 mod read;

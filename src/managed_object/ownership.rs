@@ -14,6 +14,7 @@ use super::adoption::managed;
 use super::locate::attribute_path;
 use super::memory::Memory;
 use super::metadata::{among_all, changed_defaults};
+use super::owned::declares;
 use crate::management_cluster::error::{FieldConflict, OwnerOperation};
 use crate::management_cluster::field_path::{Step, parse};
 use crate::management_cluster::managed_fields::owners;
@@ -22,7 +23,7 @@ use crate::management_cluster::{ApiError, ApplyOptions, Written, json_of};
 /// True if a conflicting field is ours to take without asking.
 pub(super) fn is_ours(conflict: &FieldConflict, memory: &Memory) -> bool {
     let moved = conflict.operation == OwnerOperation::Apply && memory.moved_from.contains(&conflict.manager);
-    let one_off = conflict.operation == OwnerOperation::Update && conflict.subresource.is_none();
+    let one_off = !declares(&conflict.manager, conflict.operation) && conflict.subresource.is_none();
     moved || one_off && (memory.adopted_from.contains(&conflict.manager) || was_applied(&conflict.field, memory))
 }
 
@@ -52,6 +53,9 @@ pub(super) fn refusals(schema: &Schema, conflicts: &[FieldConflict], memory: &Me
         let path = attribute_path(schema, &conflict.field);
         let how = match (&conflict.operation, &conflict.subresource) {
             (OwnerOperation::Apply, _) => "declares it by server-side apply".to_owned(),
+            (OwnerOperation::Update, None) if declares(&conflict.manager, conflict.operation) => {
+                "keeps it as it is declared elsewhere".to_owned()
+            }
             (OwnerOperation::Update, Some(subresource)) => {
                 format!("sets it through the subresource {subresource:?}, as an autoscaler does")
             }
@@ -258,6 +262,7 @@ mod tests {
     #[case::an_autoscaler(".spec.replicas", "kubectl", OwnerOperation::Update, Some("scale"), false)]
     #[case::a_moved_one(".spec.other", "Terraform", OwnerOperation::Apply, None, true)]
     #[case::gitops(".metadata.labels.team", "argocd-controller", OwnerOperation::Apply, None, false)]
+    #[case::gitops_by_updates(".metadata.labels.team", "argocd-controller", OwnerOperation::Update, None, false)]
     fn only_one_off_changes_of_what_we_applied_are_taken_back(
         #[case] field: &str,
         #[case] manager: &str,

@@ -11,6 +11,7 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 use super::emptied::emptied;
 use super::locate;
 use super::memory::{Memory, NONCE};
+use super::owned::{is_controlled, is_owned};
 use super::ownership::{Apply, apply};
 use super::read::is_going;
 use super::schema::timeout;
@@ -48,6 +49,7 @@ impl<M: Managed> ManagedResource<M> {
                 was_ready: memory.was_ready,
                 may_delete: memory.may_delete,
                 may_lose_nodes: memory.may_lose_nodes,
+                may_take_owned: memory.may_take_owned,
                 replacing,
                 ..Memory::default()
             };
@@ -94,6 +96,10 @@ impl<M: Managed> ManagedResource<M> {
                 Ok(Some(found)) if Self::adopts(planned) && !is_going(&json_of(&found)) => {
                     adopted = self.adopted(&scene, &found, planned, memory);
                     said.push(will_adopt(&scene));
+                    let owning = self.owning(&json_of(&found));
+                    if !owning.is_empty() {
+                        said.push(is_owned(&scene.object.to_string(), &owning, is_controlled(&found)));
+                    }
                     adopting = true;
                 }
                 Ok(Some(_)) => return self.foreign(planned).into(),

@@ -10,6 +10,7 @@ use super::adoption::Adoption;
 use super::mapping::refresh;
 use super::memory::{Memory, NONCE};
 use super::metadata::ObjectRules;
+use super::owned::{is_controlled, is_owned};
 use super::ownership::drift;
 use super::{Managed, ManagedResource, Scene};
 use crate::management_cluster::{REFRESH_PATIENCE, json_of};
@@ -69,11 +70,15 @@ impl<M: Managed> ManagedResource<M> {
         let live = json_of(object);
         let schema = self.managed.schema();
         let mut diagnostics = Diagnostics::new();
+        memory.owned_by = self.owning(&live);
         let rules = self.rules(state);
         let state = &rules.reduced(state);
         let mut now = if imported {
             let mut taken = self.take(scene, object, memory, &rules);
             rules.without_defaults(&mut taken);
+            if !memory.owned_by.is_empty() {
+                diagnostics.push(is_owned(&scene.object.to_string(), &memory.owned_by, is_controlled(&object)));
+            }
             taken
         } else {
             let now = refresh(&schema.attributes, state, &live);
@@ -111,7 +116,7 @@ impl<M: Managed> ManagedResource<M> {
             let others = path.last().is_some_and(|key| TOOLS_OWN.contains(key)) || rules.ignores(path);
             !others && adoption.takes(path)
         });
-        memory.applied = self.intent(&taken, memory).manifest;
+        memory.applied = adoption.claimed(self.intent(&taken, memory).manifest);
         if adoption.is_ours() {
             // The annotation of its create belongs to it.
             memory.nonce = live["metadata"]["annotations"][NONCE].as_str().unwrap_or_default().to_owned();

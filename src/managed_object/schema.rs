@@ -68,6 +68,15 @@ pub fn deletion_protection(doc: &'static str) -> Attribute {
     boolean("deletion_protection").default("true").doc(doc)
 }
 
+/// `destroy_owned`
+pub fn destroy_owned() -> Attribute {
+    boolean("destroy_owned").default("false").doc(
+        "Whether the object may be deleted or replaced although another object owns it (`metadata.ownerReferences`), as a \
+         KamajiControlPlane of Cluster API does. By default that is refused with the owner's name: whoever manages the owner \
+         may make it again. Counts as it was applied last.",
+    )
+}
+
 /// `force_conflicts`
 pub fn force_conflicts() -> Attribute {
     boolean("force_conflicts").default("false").doc(

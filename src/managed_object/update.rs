@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 use tfplugin::plan::changes;
 use tfplugin::private::Private;
 use tfplugin::resource::{ApplyRequest, ApplyResponse, Context};
+use tfplugin::schema::Kind;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::adoption::{managed, take_over};
@@ -13,6 +14,7 @@ use super::intent::without_unclaimed;
 use super::locate;
 use super::mapping::to_api;
 use super::memory::Memory;
+use super::metadata::among_all;
 use super::ownership::{Apply, ApplyFailed, apply};
 use super::read::{is_going, replaced};
 use super::{Applying, Managed, ManagedResource, Now, Scene};
@@ -187,18 +189,28 @@ impl<M: Managed> ManagedResource<M> {
         let schema = self.managed.schema();
         let now = super::mapping::refresh(&schema.attributes, &request.prior, live);
         let dropped = changes(&schema.attributes, &request.prior, &request.planned);
+        let mut given_up = Vec::new();
+        for change in dropped {
+            let is_map = schema.at(&change.path).is_some_and(|attribute| matches!(attribute.kind, Kind::Value(_)));
+            match (&change.old, change.new.as_object()) {
+                // Labels and the like are owned key by key.
+                (Value::Object(old), new) if is_map => {
+                    let gone = old
+                        .iter()
+                        .filter(|(key, value)| value.is_set() && !new.is_some_and(|new| new.contains_key(*key)));
+                    given_up.extend(gone.map(|(key, value)| (change.path.key(key), value.clone())));
+                }
+                (old, None) if old.is_set() && change.new.is_null() => given_up.push((change.path, change.old)),
+                _ => {}
+            }
+        }
         let mut warnings = Diagnostics::new();
-        for change in dropped.iter().filter(|change| change.old.is_set() && change.new.is_null()) {
-            let default =
-                schema.at(&change.path).and_then(|attribute| attribute.api.as_ref()?.server_default()).is_some();
-            if !default && now.at(&change.path).is_some_and(|value| *value == change.old) {
-                warnings.push(
-                    Diagnostic::warning(
-                        "Value is still there",
-                        format!("{} was given up, but another manager shares it or the server keeps it.", change.path),
-                    )
-                    .at(change.path.clone()),
-                );
+        for (path, old) in given_up {
+            let default = schema.at(&path).and_then(|attribute| attribute.api.as_ref()?.server_default()).is_some();
+            let by_default = among_all(&path).is_some_and(|all| request.planned.at(&all).is_some_and(Value::is_set));
+            if !default && !by_default && now.at(&path).is_some_and(|value| *value == old) {
+                let text = format!("{path} was given up, but another manager shares it or the server keeps it.");
+                warnings.push(Diagnostic::warning("Value is still there", text).at(path));
             }
         }
         warnings

@@ -17,7 +17,9 @@ use tfplugin::schema::{
 
 use crate::kamaji::upgrade::{self, Policy};
 use crate::kamaji::{names, version};
-use crate::managed_object::schema::{adopt_existing, deletion_protection, force_conflicts, metadata, timeouts};
+use crate::managed_object::schema::{
+    adopt_existing, deletion_protection, destroy_owned, force_conflicts, metadata, timeouts,
+};
 use crate::tenant_cluster::public_token;
 
 /// The schema.
@@ -161,6 +163,7 @@ fn settings() -> Vec<Attribute> {
              as far as the tenant's API can be asked for its nodes from where Terraform runs; otherwise a warning says \
              that it is not known. Counts as it was applied last.",
         ),
+        destroy_owned(),
         public_token::attribute(),
         timeouts(&[("create", "20m"), ("read", "1m"), ("update", "20m"), ("delete", "10m")]),
     ]

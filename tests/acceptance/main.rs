@@ -31,6 +31,7 @@ mod live_changes;
 mod migration;
 mod minted;
 mod moved;
+mod neighbours;
 mod protection;
 mod public_token;
 mod query;

@@ -46,6 +46,15 @@ fn unprotected(edits: &[(&str, Value)]) -> Value {
     stored("v1.30.2", &[edits, &[("deletion_protection", false.into())]].concat())
 }
 
+/// The last look at who owns the object.
+fn looked_at() -> Step {
+    found(&live("v1.30.2", "v1.30.2"))
+}
+
+fn deletes() -> Step {
+    on(Method::DELETE, TENANT).answers(200, &deleted())
+}
+
 async fn delete(api: &Scripted, tenant: &Scripted, prior: Value) -> Diagnostics {
     resource(api, tenant).delete(&Context::default(), DeleteRequest { prior, private: memory() }).await
 }
@@ -84,7 +93,7 @@ async fn nodes_that_the_same_plan_takes_out_do_not_count() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_deleted_with_its_nodes_if_the_user_says_so_and_the_tenant_is_not_asked() {
-    let steps = [on(Method::DELETE, TENANT).answers(200, &deleted()), on(Method::GET, TENANT).answers(404, &gone())];
+    let steps = [looked_at(), deletes(), on(Method::GET, TENANT).answers(404, &gone())];
     let api = Scripted::new(steps.into_iter().chain(nothing_left()));
     let prior = unprotected(&[("destroy_with_nodes", true.into())]);
     assert_eq!(delete(&api, &Scripted::new([]), prior).await, Diagnostics::new());
@@ -100,7 +109,8 @@ async fn a_tenant_that_cannot_be_asked_is_a_warning() {
     let steps = [
         found(&live("v1.30.2", "v1.30.2")),
         kubeconfig(),
-        on(Method::DELETE, TENANT).answers(200, &deleted()),
+        looked_at(),
+        deletes(),
         on(Method::GET, TENANT).answers(404, &gone()),
     ];
     let api = Scripted::new(steps.into_iter().chain(nothing_left()));
@@ -113,7 +123,7 @@ async fn a_tenant_that_cannot_be_asked_is_a_warning() {
 
 #[tokio::test(start_paused = true)]
 async fn what_never_worked_is_deleted_without_asking_its_tenant() {
-    let steps = [on(Method::DELETE, TENANT).answers(200, &deleted()), on(Method::GET, TENANT).answers(404, &gone())];
+    let steps = [looked_at(), deletes(), on(Method::GET, TENANT).answers(404, &gone())];
     let api = Scripted::new(steps.into_iter().chain(nothing_left()));
     let mut prior = unprotected(&[]);
     prior.set("installed_version", Value::Null);
@@ -143,7 +153,7 @@ async fn an_interrupted_delete_keeps_the_object_in_the_state(#[case] gone_alread
     let mut going = live("v1.30.2", "v1.30.2");
     going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let events = if gone_already { vec![event("DELETED", &going)] } else { Vec::new() };
-    let delete = [on(Method::DELETE, TENANT).answers(200, &going)];
+    let delete = [looked_at(), on(Method::DELETE, TENANT).answers(200, &going)];
     let rest = [
         on(Method::GET, REST[0]).answers(200, &list_of("9", &[json!({"metadata": {"name": "a"}})])),
         on(Method::GET, REST[0]).streams(&[]),
@@ -158,7 +168,8 @@ async fn an_interrupted_delete_keeps_the_object_in_the_state(#[case] gone_alread
     api.finish();
 
     // The next destroy converges: the object may be gone by then.
-    let steps = [on(Method::DELETE, TENANT).answers(404, &gone()), on(Method::GET, TENANT).answers(404, &gone())];
+    let none = || on(Method::GET, TENANT).answers(404, &gone());
+    let steps = [none(), on(Method::DELETE, TENANT).answers(404, &gone()), none()];
     let api = Scripted::new(steps.into_iter().chain(nothing_left()));
     let prior = unprotected(&[("destroy_with_nodes", true.into())]);
     assert_eq!(super::destroy::delete(&api, &Scripted::new([]), prior).await, Diagnostics::new());
@@ -243,7 +254,7 @@ async fn an_orphan_is_not_replaced_under_its_own_name() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permission_that_comes_with_the_replace_counts() {
-    let steps = [on(Method::DELETE, TENANT).answers(200, &deleted()), on(Method::GET, TENANT).answers(404, &gone())];
+    let steps = [looked_at(), deletes(), on(Method::GET, TENANT).answers(404, &gone())];
     let api = Scripted::new(steps.into_iter().chain(nothing_left()));
     let private = Private::write(&Memory { was_ready: true, may_lose_nodes: true, ..Memory::default() });
     let request = DeleteRequest { prior: unprotected(&[]), private };
@@ -261,6 +272,7 @@ async fn a_delete_that_is_stuck_ends_with_the_cause_and_the_command_and_strips_n
     let denied = crate::management_cluster::scripted::failure(403, "Forbidden", denial, &json!({}));
     let store = crate::management_cluster::scripted::not_found("datastores", "d");
     let steps = [
+        looked_at(),
         on(Method::DELETE, TENANT).answers(200, &going),
         on(Method::GET, TENANTS).answers(200, &list_of("8", &[going])),
         on(Method::GET, TENANTS).streams(&[]).always(),
@@ -281,4 +293,58 @@ async fn a_delete_that_is_stuck_ends_with_the_cause_and_the_command_and_strips_n
     }
     let written: Vec<_> = api.asked().into_iter().filter(|asked| asked.method == Method::PATCH).collect();
     assert!(written.iter().all(|asked| asked.query.contains("dryRun=All")), "{written:?}");
+}
+
+/// As Cluster API makes it.
+fn owned() -> Json {
+    let mut object = live("v1.30.2", "v1.30.2");
+    object["metadata"]["ownerReferences"] = json!([{"apiVersion": "controlplane.cluster.x-k8s.io/v1alpha1",
+        "kind": "KamajiControlPlane", "name": "blue", "uid": "o", "controller": true}]);
+    object
+}
+
+const OWNER: &str = "KamajiControlPlane blue (controlplane.cluster.x-k8s.io/v1alpha1)";
+
+#[tokio::test(start_paused = true)]
+async fn what_another_object_owns_is_not_deleted_unless_the_user_says_so() {
+    let prior = unprotected(&[("destroy_with_nodes", true.into())]);
+    let api = Scripted::new([found(&owned())]);
+    let refused = delete(&api, &Scripted::new([]), prior).await;
+    let error = said(&refused, "Object belongs to another object");
+    assert_eq!(error.path, Path::of("destroy_owned"));
+    assert!(error.detail.contains(OWNER), "{}", error.detail);
+    api.finish();
+
+    let steps = [deletes(), on(Method::GET, TENANT).answers(404, &gone())];
+    let api = Scripted::new(steps.into_iter().chain(nothing_left()));
+    let prior = unprotected(&[("destroy_with_nodes", true.into()), ("destroy_owned", true.into())]);
+    assert_eq!(delete(&api, &Scripted::new([]), prior).await, Diagnostics::new());
+    api.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_a_refresh_has_seen_refuses_the_plan() {
+    let private = Private::write(&Memory { was_ready: true, owned_by: vec![OWNER.to_owned()], ..Memory::default() });
+    let free: &[(&str, Value)] = &[("deletion_protection", false.into()), ("destroy_with_nodes", true.into())];
+    let told: &[(&str, Value)] = &[free[0].clone(), free[1].clone(), ("destroy_owned", true.into())];
+    let none = || (Scripted::new([]), Scripted::new([]));
+    let planned = async |prior: Value, config: Value, replaced: &[&str]| {
+        let (api, tenant) = none();
+        plan_with(&api, &tenant, prior, config, replaced, private.clone()).await
+    };
+    let destroyed = planned(stored("v1.30.2", free), Value::Null, &[]).await;
+    assert_eq!(summaries(&destroyed.diagnostics), ["Object belongs to another object"]);
+    let replaced = planned(stored("v1.30.2", free), config("v1.30.2", free), &["data_store_schema"]).await;
+    said(&replaced.diagnostics, "Object belongs to another object");
+    // What `-replace` asks for shows only in the second plan.
+    let asked_for = planned(Value::Null, config("v1.30.2", free), &[]).await;
+    said(&asked_for.diagnostics, "Object belongs to another object");
+
+    assert_eq!(planned(stored("v1.30.2", told), Value::Null, &[]).await.diagnostics, Diagnostics::new());
+    let allowed = planned(Value::Null, config("v1.30.2", told), &[]).await;
+    assert_eq!(allowed.diagnostics, Diagnostics::new());
+    assert!(allowed.private.read::<Memory>().may_take_owned);
+    let orphan: &[(&str, Value)] = &[("on_destroy", "orphan".into())];
+    let left = planned(stored("v1.30.2", orphan), Value::Null, &[]).await;
+    assert!(!left.diagnostics.has_errors(), "{:?}", left.diagnostics);
 }
