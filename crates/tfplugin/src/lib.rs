@@ -2,10 +2,11 @@
 //!
 //! A provider implements [`provider::Provider`] and the traits of its objects ([`resource::Resource`],
 //! [`data_source::DataSource`], [`ephemeral::EphemeralResource`], [`list_resource::ListResource`],
-//! [`function::Function`]) and hands itself to [`process::serve`].
+//! [`function::Function`], [`action::Action`]) and hands itself to [`process::serve`].
 //! Each object is described once, by the table in [`schema`]: the wire schema, the codecs, the planning rules, the
 //! validators and the documentation page are all derived from it. Nothing here knows Kubernetes or Kamaji.
 
+pub mod action;
 pub mod data_source;
 pub mod diagnostics;
 pub mod ephemeral;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::action::Action;
 use crate::data_source::DataSource;
 use crate::diagnostics::Diagnostics;
 use crate::ephemeral::EphemeralResource;
@@ -70,6 +71,16 @@ pub trait Provider: Send + Sync + 'static {
     /// Functions.
     fn functions(&self) -> Vec<&dyn Function> {
         Vec::new()
+    }
+
+    /// Actions.
+    fn actions(&self) -> Vec<&dyn Action> {
+        Vec::new()
+    }
+
+    /// True if the configuration that was taken last has unknown values without which nothing can be asked.
+    fn is_partly_unknown(&self) -> bool {
+        false
     }
 
     /// Rules across attributes of the provider block; makes no request. Anything may be unknown.

@@ -85,6 +85,8 @@ impl Found<'_> {
         rule(around.write_only && !attribute.write_only, "it lies in a write-only one and must be write-only too");
         rule(attribute.write_only && attribute.on_change != OnChange::InPlace, "write-only values cannot be compared");
 
+        rule(attribute.is_computed() && self.kind == ObjectKind::Action, "an action has no state to compute it into");
+
         let computed_only = attribute.mode == Mode::Computed;
         rule(around.computed && !computed_only, "it lies in a computed one and must be computed too");
         rule(computed_only && attribute.on_change != OnChange::InPlace, "what is computed cannot ask for a new object");
@@ -238,8 +240,15 @@ mod tests {
     #[case(ObjectKind::DataSource)]
     #[case(ObjectKind::Ephemeral)]
     #[case(ObjectKind::List)]
+    #[case(ObjectKind::Action)]
     fn only_resources_are_write_only(#[case] kind: ObjectKind) {
         assert_eq!(check(kind, &schema(vec![write_only("a")])), ["a: only managed resources have write-only ones"]);
+    }
+
+    #[test]
+    fn an_action_computes_nothing() {
+        let computed = schema(vec![said("id").computed(RecomputedBy::Nothing)]);
+        assert_eq!(check(ObjectKind::Action, &computed), ["id: an action has no state to compute it into"]);
     }
 
     #[test]

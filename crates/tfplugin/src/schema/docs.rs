@@ -24,6 +24,7 @@ pub fn page(
         ObjectKind::DataSource => format!("{type_name} (Data Source)"),
         ObjectKind::Ephemeral => format!("{type_name} (Ephemeral Resource)"),
         ObjectKind::List => format!("{type_name} (List Resource)"),
+        ObjectKind::Action => format!("{type_name} (Action)"),
     };
     section(&mut page, &format!("# {heading}\n\n{}", schema.description.trim()));
     if !examples.is_empty() {
@@ -70,6 +71,7 @@ fn front_matter(kind: ObjectKind, type_name: &str, description: &str) -> String 
         ObjectKind::DataSource => format!("{type_name} Data Source - {provider}"),
         ObjectKind::Ephemeral => format!("{type_name} Ephemeral Resource - {provider}"),
         ObjectKind::List => format!("{type_name} List Resource - {provider}"),
+        ObjectKind::Action => format!("{type_name} Action - {provider}"),
     };
     // The Registry groups pages by subcategory; the index page is in no group.
     let group = if kind == ObjectKind::Provider { "" } else { "subcategory: \"\"\n" };

@@ -32,6 +32,8 @@ pub enum ObjectKind {
     Ephemeral,
     /// A list resource: the content of its `config` block.
     List,
+    /// An action.
+    Action,
 }
 
 /// Who gives the value of an attribute.
@@ -319,7 +321,7 @@ pub fn list_of(name: &'static str, attributes: Vec<Attribute>) -> Attribute {
     Attribute::new(name, Kind::ListOf(attributes))
 }
 
-/// The description of an object: the provider block, a resource, a data source or an ephemeral resource.
+/// The description of an object: the provider block, a resource, a data source, an ephemeral resource or an action.
 #[derive(Clone, Debug)]
 pub struct Schema {
     /// Version of the state that it writes (resources only).

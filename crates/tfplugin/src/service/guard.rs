@@ -36,7 +36,7 @@ pub(super) async fn guarded<T: Fallible>(
 
 /// Lets the protocol tests see a panic inside a call of the built binary. Release builds do not have it.
 #[cfg(debug_assertions)]
-fn panic_if_told_to(rpc: &str) {
+pub(super) fn panic_if_told_to(rpc: &str) {
     assert!(std::env::var("TFPLUGIN_PANIC_IN").as_deref() != Ok(rpc), "told to panic in {rpc}");
 }
 

@@ -3,6 +3,7 @@
 //! Every call runs in a task of its own: a dropped connection does not cut it off, and a panic fails that call alone,
 //! as a diagnostic (see [`guard`]).
 
+mod action;
 mod change;
 mod data_source;
 mod dynamic;
@@ -101,7 +102,7 @@ macro_rules! calls {
                 &self,
                 request: Request<wire::invoke_action::Request>,
             ) -> Result<Response<BoxStream<wire::invoke_action::Event>>, Status> {
-                Ok(Response::new(not_offered::invoke_action(&request.into_inner())))
+                Ok(Response::new(action::invoke_action(Arc::clone(&self.0), request.into_inner())))
             }
 
             async fn read_state_bytes(
@@ -149,6 +150,6 @@ calls! {
     unlock_state in not_offered,
     get_states in not_offered,
     delete_state in not_offered,
-    plan_action in not_offered,
-    validate_action_config in not_offered,
+    plan_action in action,
+    validate_action_config in action,
 }

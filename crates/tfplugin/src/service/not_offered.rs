@@ -1,4 +1,4 @@
-//! Kinds of objects that the framework does not offer yet: actions, state stores. Core asks only for what the schemas
+//! Kinds of objects that the framework does not offer: state stores. Core asks only for what the schemas
 //! announce, so these answers are seen by other clients alone: the right empty answer, or one clear diagnostic.
 
 use std::sync::Arc;
@@ -39,21 +39,12 @@ refused! {
     unlock_state: "state stores", type_name;
     get_states: "state stores", type_name;
     delete_state: "state stores", type_name;
-    plan_action: "actions", action_type;
-    validate_action_config: "actions", type_name;
 }
 
 pub(super) fn validate_state_store_config(
     request: &wire::validate_state_store::Request,
 ) -> wire::validate_state_store::Response {
     Fallible::failed(&not_offered("state stores", &request.type_name))
-}
-
-pub(super) fn invoke_action(request: &wire::invoke_action::Request) -> BoxStream<wire::invoke_action::Event> {
-    use wire::invoke_action::event::{Completed, Type};
-    // Core panics on an event without content.
-    let completed = Completed::failed(&not_offered("actions", &request.action_type));
-    single(wire::invoke_action::Event { r#type: Some(Type::Completed(completed)) })
 }
 
 pub(super) fn read_state_bytes(

@@ -29,6 +29,7 @@ pub(super) async fn get_metadata(
     let ephemerals = provider.ephemeral_resources().iter().map(|e| e.type_name().to_owned()).collect::<Vec<_>>();
     let lists = provider.list_resources().iter().map(|l| l.type_name().to_owned()).collect::<Vec<_>>();
     let functions = provider.functions().iter().map(|function| function.name().to_owned()).collect::<Vec<_>>();
+    let actions = provider.actions().iter().map(|action| action.type_name().to_owned()).collect::<Vec<_>>();
     metadata::Response {
         server_capabilities: Some(capabilities()),
         resources: resources.into_iter().map(|type_name| metadata::ResourceMetadata { type_name }).collect(),
@@ -39,6 +40,7 @@ pub(super) async fn get_metadata(
             .collect(),
         list_resources: lists.into_iter().map(|type_name| metadata::ListResourceMetadata { type_name }).collect(),
         functions: functions.into_iter().map(|name| metadata::FunctionMetadata { name }).collect(),
+        actions: actions.into_iter().map(|type_name| metadata::ActionMetadata { type_name }).collect(),
         ..metadata::Response::default()
     }
 }

@@ -24,6 +24,7 @@ use super::provider::capabilities;
 use super::{Inner, ProviderService};
 use crate::diagnostics::Diagnostics;
 use crate::function::wire::signature_to_proto;
+use crate::proto::tfplugin6;
 use crate::proto::tfplugin6::get_provider_schema as wire;
 use crate::proto::tfplugin6::provider_server::ProviderServer;
 use crate::provider::Provider;
@@ -124,6 +125,11 @@ fn encode(provider: &dyn Provider) -> Encoded {
     parts.extend(provider.functions().iter().map(|function| {
         let functions = [(function.name().to_owned(), signature_to_proto(function.signature()))].into();
         wire::Response { functions, ..wire::Response::default() }.encode_to_vec()
+    }));
+    parts.extend(provider.actions().iter().map(|action| {
+        let schema = tfplugin6::ActionSchema { schema: Some(schema_to_proto(action.schema())) };
+        let action_schemas = [(action.type_name().to_owned(), schema)].into();
+        wire::Response { action_schemas, ..wire::Response::default() }.encode_to_vec()
     }));
     Encoded(parts)
 }
