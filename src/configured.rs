@@ -156,6 +156,11 @@ impl Configured {
         }
     }
 
+    /// True if an argument of the provider block is not known yet without which the cluster cannot be asked.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.0.read().unwrap_or_else(PoisonError::into_inner).cluster, Cluster::Unknown(_))
+    }
+
     /// What a refresh says, once a run, where the management cluster is not to be asked; [`None`] where it is.
     pub fn not_refreshed(&self) -> Option<Diagnostics> {
         let warning = Diagnostic::warning(

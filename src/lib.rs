@@ -1,5 +1,6 @@
 //! The Terraform provider for Kamaji.
 
+pub mod actions;
 pub mod bootstrap_tokens;
 pub mod configured;
 pub mod database;

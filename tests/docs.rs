@@ -15,7 +15,8 @@ use tfplugin::provider::Provider as _;
 use tfplugin::schema::docs::{Import, page};
 use tfplugin::schema::{Attribute, Mode, ObjectKind, Schema};
 
-const FOLDERS: [&str; 5] = ["resources", "data-sources", "ephemeral-resources", "list-resources", "functions"];
+const FOLDERS: [&str; 6] =
+    ["resources", "data-sources", "ephemeral-resources", "list-resources", "functions", "actions"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -90,6 +91,12 @@ fn objects(provider: &KamajiProvider) -> Vec<Object<'_>> {
         let (folder, file) = ("list-resources", "list-resource.tfquery.hcl");
         Object::of(ObjectKind::List, folder, file, it.type_name(), it.schema())
     }));
+    objects.extend(
+        provider
+            .actions()
+            .iter()
+            .map(|it| Object::of(ObjectKind::Action, "actions", "action.tf", it.type_name(), it.schema())),
+    );
     objects
 }
 

@@ -17,6 +17,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// A certificate: what is worth showing or comparing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
+    /// The begin of its life.
+    pub not_before: Timestamp,
     /// The end of its life.
     pub not_after: Timestamp,
     /// DNS names and IP addresses that it is good for.
@@ -76,6 +78,8 @@ pub fn read_der(der: &[u8]) -> Result<Certificate, Problem> {
         X509Certificate::from_der(der).map_err(|_| unreadable("is PEM, but not an X.509 certificate inside"))?;
     let not_after = Timestamp::from_second(certificate.validity().not_after.timestamp())
         .map_err(|_| unreadable("has an end of life that is no date"))?;
+    let not_before = Timestamp::from_second(certificate.validity().not_before.timestamp())
+        .map_err(|_| unreadable("has a begin of life that is no date"))?;
     let mut names = SubjectAlternativeNames::default();
     if let Ok(Some(extension)) = certificate.subject_alternative_name() {
         for name in &extension.value.general_names {
@@ -88,6 +92,7 @@ pub fn read_der(der: &[u8]) -> Result<Certificate, Problem> {
     }
     let common_name = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok()).map(str::to_owned);
     Ok(Certificate {
+        not_before,
         not_after,
         common_name,
         is_authority: certificate.is_ca(),

@@ -101,6 +101,7 @@ pub fn timeouts(defaults: &[(&'static str, &'static str)]) -> Attribute {
             "read" => "How long a refresh may take.",
             "update" => "How long an update may take, with all waiting.",
             "delete" => "How long a delete may take, until the object and what belonged to it are gone.",
+            "invoke" => "How long the action may take, with all waiting.",
             _ => "How long it may take.",
         })
     };

@@ -8,6 +8,7 @@ mod validate;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tfplugin::action::Action;
 use tfplugin::data_source::DataSource;
 use tfplugin::ephemeral::EphemeralResource;
 use tfplugin::function::Function;
@@ -17,6 +18,11 @@ use tfplugin::resource::Resource;
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostics, Value};
 
+use crate::actions::OnTenant;
+use crate::actions::drain_node::DrainNode;
+use crate::actions::pause::{Pause, Resume};
+use crate::actions::restart::Restart;
+use crate::actions::rotate_certificates::RotateCertificates;
 use crate::bootstrap_tokens::BootstrapTokens;
 use crate::configured::Configured;
 use crate::datastore::DataStore;
@@ -55,6 +61,7 @@ pub struct KamajiProvider {
     data_sources: Vec<Box<dyn DataSource>>,
     ephemeral_resources: Vec<Box<dyn EphemeralResource>>,
     list_resources: Vec<Box<dyn ListResource>>,
+    actions: Vec<Box<dyn Action>>,
 }
 
 impl KamajiProvider {
@@ -92,7 +99,14 @@ impl KamajiProvider {
             Box::new(ManagedList::new(KubeconfigGenerator, Arc::clone(&shared))),
             Box::new(ManagedList::new(TenantControlPlane::new(Arc::clone(&shared)), Arc::clone(&shared))),
         ];
-        Self { shared, resources, data_sources, ephemeral_resources, list_resources }
+        let actions: Vec<Box<dyn Action>> = vec![
+            Box::new(OnTenant::new(DrainNode, Arc::clone(&shared))),
+            Box::new(OnTenant::new(Pause, Arc::clone(&shared))),
+            Box::new(OnTenant::new(Restart, Arc::clone(&shared))),
+            Box::new(OnTenant::new(Resume, Arc::clone(&shared))),
+            Box::new(OnTenant::new(RotateCertificates, Arc::clone(&shared))),
+        ];
+        Self { shared, resources, data_sources, ephemeral_resources, list_resources, actions }
     }
 }
 
@@ -132,6 +146,14 @@ impl Provider for KamajiProvider {
         functions::ALL.to_vec()
     }
 
+    fn actions(&self) -> Vec<&dyn Action> {
+        self.actions.iter().map(AsRef::as_ref).collect()
+    }
+
+    fn is_partly_unknown(&self) -> bool {
+        self.shared.is_unknown()
+    }
+
     fn validate(&self, config: &Value) -> Diagnostics {
         validate::validate(config)
     }
@@ -159,6 +181,7 @@ mod tests {
             provider.ephemeral_resources().iter().map(|it| (it.type_name(), ObjectKind::Ephemeral, it.schema())),
         );
         schemas.extend(provider.list_resources().iter().map(|it| (it.type_name(), ObjectKind::List, it.schema())));
+        schemas.extend(provider.actions().iter().map(|it| (it.type_name(), ObjectKind::Action, it.schema())));
         for (name, kind, schema) in schemas {
             assert_eq!(check(kind, schema), Vec::<String>::new(), "{name}");
         }

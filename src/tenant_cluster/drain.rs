@@ -48,53 +48,74 @@ pub struct Drain {
     pub delete_emptydir_data: bool,
     /// The grace period of each pod, instead of its own.
     pub grace_period: Option<Duration>,
+    /// The Nodes stay, cordoned.
+    pub keep_nodes: bool,
+    /// An action drains, whose attributes are not inside `drain`, and not a resource.
+    pub by_action: bool,
 }
+
+/// Gets sentences about what goes on.
+pub type Tell<'a> = &'a (dyn Fn(String) + Send + Sync);
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { enabled: true, force: false, delete_emptydir_data: false, grace_period: None }
+        Self {
+            enabled: true,
+            force: false,
+            delete_emptydir_data: false,
+            grace_period: None,
+            keep_nodes: false,
+            by_action: false,
+        }
     }
 }
 
 impl Drain {
     /// Reads the attribute `drain` of an object, as [`attribute`] describes it.
     pub fn of(value: &Value) -> Self {
-        let is = |name: &str| value.get("drain").get(name).as_bool();
-        let grace = value.get("drain").str_at("grace_period");
+        let drain = value.get("drain");
+        Self { enabled: drain.get("enabled").as_bool().unwrap_or(true), ..Self::with(drain) }
+    }
+
+    /// Reads the attributes of [`options`] in a value.
+    pub fn with(value: &Value) -> Self {
+        let is = |name: &str| value.get(name).as_bool().unwrap_or(false);
+        let grace = value.str_at("grace_period");
         Self {
-            enabled: is("enabled").unwrap_or(true),
-            force: is("force").unwrap_or(false),
-            delete_emptydir_data: is("delete_emptydir_data").unwrap_or(false),
+            force: is("force"),
+            delete_emptydir_data: is("delete_emptydir_data"),
             grace_period: grace.and_then(|text| duration::parse(text).ok()),
+            ..Self::default()
         }
     }
 }
 
+/// `force`, `delete_emptydir_data` and `grace_period`.
+pub fn options() -> [Attribute; 3] {
+    [
+        boolean("force").default("false").doc(
+            "Whether pods that no controller makes anew elsewhere are evicted, too. They are gone for good. By default \
+             such a pod is an error, before anything is evicted.",
+        ),
+        boolean("delete_emptydir_data").default("false").doc(
+            "Whether pods with an `emptyDir` volume are evicted, too; what is in it is lost. By default such a pod is an \
+             error, before anything is evicted.",
+        ),
+        string("grace_period")
+            .rule(duration::validator())
+            .rule(whole_seconds())
+            .canonical(duration::canonical_value)
+            .doc("How long each pod has to end, a duration of whole seconds such as `30s`, instead of what the pod says."),
+    ]
+}
+
 /// The attribute `drain`.
 pub fn attribute() -> Attribute {
-    object(
-        "drain",
-        vec![
-            boolean("enabled").default("true").doc(
-                "Whether pods are evicted before a Node is deleted. Without it they end when the machine does, and no \
-                 PodDisruptionBudget is asked: for tenants that are destroyed as a whole.",
-            ),
-            boolean("force").default("false").doc(
-                "Whether pods that no controller makes anew elsewhere are evicted, too. They are gone for good. By default \
-                 such a pod is an error, before anything is evicted.",
-            ),
-            boolean("delete_emptydir_data").default("false").doc(
-                "Whether pods with an `emptyDir` volume are evicted, too; what is in it is lost. By default such a pod is an \
-                 error, before anything is evicted.",
-            ),
-            string("grace_period")
-                .rule(duration::validator())
-                .rule(whole_seconds())
-                .canonical(duration::canonical_value)
-                .doc("How long each pod has to end, a duration of whole seconds such as `30s`, instead of what the pod says."),
-        ],
-    )
-    .doc(
+    let enabled = boolean("enabled").default("true").doc(
+        "Whether pods are evicted before a Node is deleted. Without it they end when the machine does, and no \
+         PodDisruptionBudget is asked: for tenants that are destroyed as a whole.",
+    );
+    object("drain", [enabled].into_iter().chain(options()).collect()).doc(
         "How a node is drained before it is deleted: it is cordoned, and its pods are evicted as far as their \
          PodDisruptionBudgets allow, within `timeouts.delete` (within `timeouts.update` by an update). Pods of DaemonSets and \
          static pods stay. A destroy reads this from the state: a change has to be applied before it.",
@@ -159,10 +180,22 @@ impl TenantCluster {
         drain: &Drain,
         field_manager: &str,
     ) -> Diagnostics {
-        match self.cordon_all(operation, nodes, drain, field_manager).await {
+        self.take_out(operation, nodes, drain, field_manager, &|_| {}).await
+    }
+
+    /// The same, saying what goes on; the Nodes stay if `drain` says so.
+    pub async fn take_out(
+        &self,
+        operation: &Operation,
+        nodes: &[Leaving],
+        drain: &Drain,
+        field_manager: &str,
+        tell: Tell<'_>,
+    ) -> Diagnostics {
+        match self.cordon_all(operation, nodes, drain, field_manager, tell).await {
             Ok(found) => {
-                let each =
-                    stream::iter(found).map(|node| async move { self.remove_one(operation, &node, drain).await });
+                let each = stream::iter(found)
+                    .map(|node| async move { self.take_out_one(operation, &node, drain, tell).await });
                 let ends: Vec<_> = each.buffer_unordered(AT_ONCE).collect().await;
                 let mut failed = Diagnostics::new();
                 failed.extend(ends.into_iter().filter_map(Result::err));
@@ -178,6 +211,7 @@ impl TenantCluster {
         nodes: &[Leaving],
         drain: &Drain,
         field_manager: &str,
+        tell: Tell<'_>,
     ) -> Result<Vec<Found>, Diagnostic> {
         let mut found = Vec::new();
         for leaving in nodes {
@@ -203,12 +237,15 @@ impl TenantCluster {
             }));
         }
         if !refused.is_empty() {
-            return Err(not_permitted(refused));
+            return Err(not_permitted(refused, drain));
         }
         for node in found.iter().filter(|node| !node.cordoned) {
             let change = Change::Merge(json!({"metadata": {"uid": node.uid}, "spec": {"unschedulable": true}}));
             match self.api.patch(operation, &node.object(), &change, field_manager).await {
-                Ok(_) => tracing::info!(node = node.name, "cordoned"),
+                Ok(_) => {
+                    tracing::info!(node = node.name, "cordoned");
+                    tell(format!("Node {} is cordoned.", node.name));
+                }
                 // Gone meanwhile: so it will be found.
                 Err(ApiError::NotFound(_) | ApiError::Conflict { .. } | ApiError::Invalid(_)) => {}
                 Err(error) => return Err(self.diagnostic(&error, &format!("cordon node {}", node.name))),
@@ -217,19 +254,36 @@ impl TenantCluster {
         Ok(found)
     }
 
-    async fn remove_one(&self, operation: &Operation, node: &Found, drain: &Drain) -> Result<(), Diagnostic> {
+    async fn take_out_one(
+        &self,
+        operation: &Operation,
+        node: &Found,
+        drain: &Drain,
+        tell: Tell<'_>,
+    ) -> Result<(), Diagnostic> {
         if drain.enabled {
-            self.drain(operation, node, drain).await?;
+            self.drain(operation, node, drain, tell).await?;
+            tell(format!("Node {} is drained.", node.name));
+        }
+        if drain.keep_nodes {
+            return Ok(());
         }
         let deleted = self.api.delete(operation, &node.object(), &node.uid, Propagation::Background).await;
         deleted.map_err(|error| self.diagnostic(&error, &format!("delete node {}", node.name)))?;
         tracing::info!(node = node.name, "node deleted");
+        tell(format!("Node {} is deleted.", node.name));
         Ok(())
     }
 
     /// Evicts the pods of a node until none is left that has to go.
-    async fn drain(&self, operation: &Operation, node: &Found, drain: &Drain) -> Result<(), Diagnostic> {
-        let board = Board::new(&node.name, drain);
+    async fn drain(
+        &self,
+        operation: &Operation,
+        node: &Found,
+        drain: &Drain,
+        tell: Tell<'_>,
+    ) -> Result<(), Diagnostic> {
+        let board = Board::new(&node.name, drain, tell);
         let fields = on_node(&node.name);
         let waiting = wait_until_chosen(&self.api, operation, Kind::Pod, &fields, Some(TICK), |pods| board.take(pods));
         // The watch ends it, also at the deadline and when the user interrupts; evictions end with an error only.
@@ -242,8 +296,8 @@ impl TenantCluster {
         };
         match ended {
             Ok(refused) if refused.is_empty() => Ok(()),
-            Ok(refused) => Err(not_permitted(refused)),
-            Err(ended) => Err(self.not_drained(operation, node, &ended, &board).await),
+            Ok(refused) => Err(not_permitted(refused, drain)),
+            Err(ended) => Err(self.not_drained(operation, node, &ended, &board, drain).await),
         }
     }
 
@@ -286,6 +340,7 @@ impl TenantCluster {
         node: &Found,
         ended: &WaitEnded,
         board: &Board<'_>,
+        drain: &Drain,
     ) -> Diagnostic {
         let doing = format!("drain node {}", node.name);
         let left = board.left();
@@ -295,10 +350,14 @@ impl TenantCluster {
             EndReason::Timeout(Some(error)) if left.is_empty() => self.diagnostic(error, &doing),
             EndReason::Stopped => Diagnostic::error(
                 "Interrupted while draining",
-                format!("Node {} stays cordoned.{list}\n\nThe next apply goes on from there.", node.name),
+                format!(
+                    "Node {} stays cordoned.{list}\n\n{} goes on from there.",
+                    node.name,
+                    if drain.by_action { "The action, invoked again," } else { "The next apply" }
+                ),
             ),
             EndReason::Timeout(_) => {
-                let advice = self.advice(operation, &left).await;
+                let advice = self.advice(operation, &left, drain).await;
                 Diagnostic::error(
                     "Node not drained in time",
                     format!("Node {} stays cordoned, with pods on it.{list}\n\n{advice}", node.name),
@@ -308,7 +367,7 @@ impl TenantCluster {
     }
 
     /// What to do about a drain that takes too long.
-    async fn advice(&self, operation: &Operation, left: &[Left]) -> String {
+    async fn advice(&self, operation: &Operation, left: &[Left], drain: &Drain) -> String {
         let mut advice = String::new();
         if left.iter().any(|left| left.budget) {
             advice.push_str(
@@ -322,10 +381,10 @@ impl TenantCluster {
                 advice.push_str("The tenant has no other node that takes pods, so none can become ready. ");
             }
         }
-        advice.push_str(
-            "More time is given in `timeouts`. `drain = { enabled = false }`, applied before, deletes the node with its pods \
-             on it.",
-        );
+        advice.push_str("More time is given in `timeouts`.");
+        if !drain.by_action {
+            advice.push_str(" `drain = { enabled = false }`, applied before, deletes the node with its pods on it.");
+        }
         advice
     }
 }
@@ -345,7 +404,7 @@ fn listed(lines: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-fn not_permitted(mut refused: Vec<(Obstacle, String)>) -> Diagnostic {
+fn not_permitted(mut refused: Vec<(Obstacle, String)>, drain: &Drain) -> Diagnostic {
     refused.sort();
     let lines = refused.iter().map(|(obstacle, pod)| match obstacle {
         Obstacle::Unmanaged => format!("{pod}: no controller makes it anew elsewhere (`force`)"),
@@ -354,12 +413,14 @@ fn not_permitted(mut refused: Vec<(Obstacle, String)>) -> Diagnostic {
         }
     });
     let list = listed(lines.collect::<Vec<_>>().into_iter());
+    let out = if drain.by_action {
+        "Delete or move them, or set what is in brackets."
+    } else {
+        "Delete or move them, or set what is in brackets in `drain` and apply that. A destroy reads it from the state."
+    };
     Diagnostic::error(
         "Pods may not be evicted",
-        format!(
-            "The drain does not evict these pods unless it is told to:{list}\n\nDelete or move them, or set what is in brackets \
-             in `drain` and apply that. A destroy reads it from the state."
-        ),
+        format!("The drain does not evict these pods unless it is told to:{list}\n\n{out}"),
     )
-    .at(tfplugin::Path::of("drain"))
+    .at(tfplugin::Path::of(if drain.by_action { "node_names" } else { "drain" }))
 }

@@ -3,6 +3,7 @@
 //! [`reach`] finds the control plane, reads its kubeconfig and asks its API; [`TenantCluster`] is the API once it
 //! answers.
 
+mod admission;
 pub mod bootstrap_token;
 pub mod drain;
 pub mod inquiry;

@@ -29,6 +29,7 @@ use crate::management_cluster::Kind;
 use crate::tenant_cluster::public_token::is_unwanted;
 use crate::tenant_cluster::reach::Reach;
 use crate::tenant_cluster::{Connect, over_the_network};
+pub(crate) use settle::{knows_pauses, settle};
 
 /// Fills the computed attributes that a control plane itself shows, without a request.
 pub fn show(live: &Json, state: &mut Value) {
@@ -136,7 +137,7 @@ impl Managed for TenantControlPlane {
         more: bool,
     ) -> Result<Settled, Box<Unsettled>> {
         let (reach, level, before) = (self.reach(scene), settle::level(planned, more), written.clone());
-        let mut settled = settle::settle(&reach, scene, level, written).await?;
+        let mut settled = settle::settle(&reach, scene, level, written, &|_| {}).await?;
         if !more {
             let said = public_token::remove(&reach, scene, planned, level, &before, &settled.live).await;
             settled.warnings.extend(said);

@@ -36,7 +36,7 @@ pub(super) fn level(planned: &Value, more: bool) -> Level {
 
 /// Whether this Kamaji knows the annotation that pauses an object. It came shortly before the status `Sleeping`; the
 /// releases that nobody can ask know it, for most do.
-pub(super) async fn knows_pauses(scene: &Scene) -> bool {
+pub(crate) async fn knows_pauses(scene: &Scene) -> bool {
     const SLEEPING: &str =
         "/properties/status/properties/kubernetesResources/properties/version/properties/status/enum=Sleeping";
     let cluster = &scene.cluster;
@@ -50,12 +50,13 @@ pub(super) async fn reports_generation(scene: &Scene, live: &Json) -> bool {
         || scene.cluster.declares(&scene.operation, Kind::TenantControlPlane, SEEN).await.unwrap_or(false)
 }
 
-/// Waits for a level. Returns the object as it is then.
-pub(super) async fn settle(
+/// Waits for a level. Returns the object as it is then. `tell` gets what it waits for, whenever that changes.
+pub(crate) async fn settle(
     reach: &Reach,
     scene: &Scene,
     level: Level,
     written: Json,
+    tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<Settled, Box<Unsettled>> {
     if level == Level::Accepted {
         return Ok(Settled::quietly(written));
@@ -69,7 +70,7 @@ pub(super) async fn settle(
         None => Some(()),
     });
     let mut migration = Follower::default();
-    let judging = judge_until_settled(reach, scene, level, &mut receiver, &mut migration);
+    let judging = judge_until_settled(reach, scene, level, &mut receiver, &mut migration, tell);
     let ended = tokio::select! {
         outcome = judging => return outcome,
         ended = watching => ended,
@@ -91,11 +92,13 @@ async fn judge_until_settled(
     level: Level,
     receiver: &mut watch::Receiver<Json>,
     migration: &mut Follower,
+    tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<Settled, Box<Unsettled>> {
     let mut window = StabilityWindow::new(Duration::ZERO);
     let mut steady = false;
     let mut status = None;
     let started = Instant::now();
+    let mut told = String::new();
     loop {
         let live = receiver.borrow_and_update().clone();
         let now_at = View::new(&live).status();
@@ -134,6 +137,10 @@ async fn judge_until_settled(
             Progress::Holding(until) => until.saturating_duration_since(Instant::now().into_std()).min(LOOK_AGAIN),
             Progress::Waiting(reason) => {
                 tracing::debug!(object = %scene.object, reason, "not ready yet");
+                if reason != told {
+                    tell(&reason);
+                    told = reason;
+                }
                 LOOK_AGAIN
             }
         };

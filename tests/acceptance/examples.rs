@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 
-use crate::harness::cluster::cluster;
+use crate::harness::cluster::{SLEEPING, cluster};
 use crate::harness::database::Database;
 use crate::harness::{Sandbox, SshMachine, wait_for};
 
@@ -108,6 +108,11 @@ fn without_block(text: &str, head: &str) -> String {
 #[case::list_of_control_planes("list-resources/kamaji_tenant_control_plane")]
 #[case::list_of_datastores("list-resources/kamaji_datastore")]
 #[case::list_of_generators("list-resources/kamaji_kubeconfig_generator")]
+#[case::drain_node("actions/kamaji_drain_node")]
+#[case::pause("actions/kamaji_pause")]
+#[case::restart("actions/kamaji_restart")]
+#[case::resume("actions/kamaji_resume")]
+#[case::rotate_certificates("actions/kamaji_rotate_certificates")]
 #[case::load_balancer("exposure/load-balancer")]
 #[case::node_port("exposure/node-port")]
 #[case::ingress("exposure/ingress")]
@@ -125,6 +130,7 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         Some("data-sources") => "data-",
         Some("ephemeral-resources") => "run-",
         Some("list-resources") => "list-",
+        Some("actions") => "act-",
         _ => "",
     };
     let password = "example-password";
@@ -139,6 +145,9 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         return;
     }
     let mut sandbox = Sandbox::new(&format!("example-{kind}{name}"));
+    if folder.starts_with("actions/") && !sandbox.terraform.has_actions_for(folder) {
+        return;
+    }
     let mut all = String::new();
     for file in files(&root().join(folder), "tf") {
         // An import of the same object in another form, which Terraform knows since 1.12.
@@ -260,6 +269,27 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         sandbox.terraform.write("example.tfquery.hcl", &fs::read_to_string(query).expect("readable"));
         sandbox.terraform.run(&["query", "-json"]).succeeds();
     }
+    if let Some(action) = folder.strip_prefix("actions/") {
+        let invoked =
+            sandbox.terraform.run(&["apply", "-json", "-auto-approve", &format!("-invoke=action.{action}.example")]);
+        let pauses = action.ends_with("pause") || action.ends_with("resume");
+        if pauses && !sandbox.cluster.declares_for(SLEEPING, "pauses") {
+            let error = invoked.error();
+            assert!(
+                format!("{}: {}", error.summary, error.detail).contains("Kamaji cannot pause: "),
+                "{}",
+                error.detail
+            );
+        } else {
+            invoked.succeeds();
+        }
+        sandbox.terraform.plan().plans_nothing();
+        if action.ends_with("pause") {
+            let annotation =
+                ["annotate", "tenantcontrolplane", "--all", "-n", &sandbox.namespace, "kamaji.clastix.io/paused-"];
+            sandbox.cluster.kubectl_run(&annotation);
+        }
+    }
     for script in files(&root().join(folder), "sh") {
         let script = fs::read_to_string(script).expect("readable");
         let command = script.lines().find_map(|line| line.strip_prefix("terraform import ")).expect("the command");
@@ -296,7 +326,9 @@ fn every_folder_of_examples_has_its_case() {
         .collect();
     let mut folders =
         BTreeSet::from(["quickstart", "module", "datastore-module", "workers-module", "whole"].map(str::to_owned));
-    for group in ["exposure", "datastores", "resources", "data-sources", "ephemeral-resources", "list-resources"] {
+    for group in
+        ["exposure", "datastores", "resources", "data-sources", "ephemeral-resources", "list-resources", "actions"]
+    {
         for entry in fs::read_dir(root().join(group)).expect("a folder") {
             folders.insert(format!("{group}/{}", entry.expect("an entry").file_name().to_string_lossy()));
         }

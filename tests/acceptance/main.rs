@@ -14,6 +14,7 @@
     reason = "a test fails by panicking, and says where its files are"
 )]
 
+mod actions;
 mod api_down;
 mod bad_input;
 mod changes;

@@ -1,6 +1,7 @@
 //! Plays Terraform against the built binary: the go-plugin process and every call of the protocol.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
+mod actions;
 mod api_server;
 mod bad_configurations;
 mod broken_input;

@@ -9,7 +9,7 @@ use kube::api::DynamicObject;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Drain, Fate, Obstacle, Pod, fate};
+use super::{Drain, Fate, Obstacle, Pod, Tell, fate};
 use crate::management_cluster::{ApiError, json_of};
 
 /// How long a pod that could not go is left in peace: kubectl's own time.
@@ -19,6 +19,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub(super) struct Board<'a> {
     node: &'a str,
     drain: &'a Drain,
+    tell: Tell<'a>,
     state: Mutex<State>,
     /// The pods have changed.
     changed: Notify,
@@ -63,8 +64,8 @@ impl Left {
 }
 
 impl<'a> Board<'a> {
-    pub(super) fn new(node: &'a str, drain: &'a Drain) -> Self {
-        Self { node, drain, state: Mutex::default(), changed: Notify::new() }
+    pub(super) fn new(node: &'a str, drain: &'a Drain, tell: Tell<'a>) -> Self {
+        Self { node, drain, tell, state: Mutex::default(), changed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -91,6 +92,9 @@ impl<'a> Board<'a> {
         }
         if left != state.left {
             tracing::info!(node = self.node, pods = left.len(), "pods are left to go");
+            if left.len() != state.left.len() {
+                (self.tell)(format!("Node {}: {} pods are left to go.", self.node, left.len()));
+            }
             state.left = left;
             self.changed.notify_one();
         }
@@ -152,6 +156,8 @@ impl<'a> Board<'a> {
             match &why {
                 Some(Why::Budget(budget)) => {
                     tracing::warn!(node = self.node, pod = pod.id(), budget, "a PodDisruptionBudget delays the drain");
+                    let delayed = "a PodDisruptionBudget delays the drain";
+                    (self.tell)(format!("Node {}: {}: {delayed}: {budget}", self.node, pod.id()));
                 }
                 Some(Why::Other(error)) => tracing::info!(node = self.node, pod = pod.id(), error, "not evicted yet"),
                 None => {}

@@ -277,5 +277,5 @@ fn settings_are_read_from_a_configuration() {
         Value::object([("force", true.into()), ("grace_period", "1m".into()), ("enabled", false.into())]),
     );
     let grace_period = Some(Duration::from_secs(60));
-    assert_eq!(Drain::of(&value), Drain { enabled: false, force: true, delete_emptydir_data: false, grace_period });
+    assert_eq!(Drain::of(&value), Drain { enabled: false, force: true, grace_period, ..Drain::default() });
 }

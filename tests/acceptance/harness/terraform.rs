@@ -66,6 +66,16 @@ impl Terraform {
         Self { dir: Some(dir), log_level: "DEBUG", environment: Vec::new() }
     }
 
+    /// True if the program knows actions: Terraform 1.14 and later. Otherwise says what is left out.
+    pub fn has_actions_for(&self, what: &str) -> bool {
+        let (name, minor) = self.program();
+        let has = name == "Terraform" && minor >= 14;
+        if !has {
+            eprintln!("left out, since {name} 1.{minor} has no actions: {what}");
+        }
+        has
+    }
+
     /// True if there is a `kubernetes` provider to use.
     pub fn has_kubernetes(&self) -> bool {
         program_of("KUBERNETES_PROVIDER").is_some()
