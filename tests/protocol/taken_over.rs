@@ -65,6 +65,33 @@ async fn every_resource_has_an_identity() {
     assert!(schemas.0.list_resource_schemas.keys().all(|listed| all.contains_key(listed)));
 }
 
+/// Core takes no identity with unknown values, not even beside an error: its own error would stand before that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_fails_has_no_identity_that_is_not_known() {
+    let (_plugin, mut connection, schemas) = start().await;
+    let ty = identity_type(&mut connection, "kamaji_worker").await;
+    let object = schemas.resource("kamaji_worker");
+    let values = [("tenant_control_plane_id", "tenants/blue".into()), ("host", "192.0.2.1".into())];
+    let mut planned = object.with(&values);
+    planned.set("id", Value::Unknown);
+    for (node_name, kept) in [(Value::Unknown, false), ("node-1".into(), true)] {
+        let identity = Value::object([("tenant_control_plane_id", "tenants/blue".into()), ("node_name", node_name)]);
+        let identity_data = Some(wire::DynamicValue { msgpack: encode(&identity, &ty), json: Vec::new() });
+        let promised = Some(wire::ResourceIdentityData { identity_data });
+        let request = wire::apply_resource_change::Request {
+            type_name: "kamaji_worker".to_owned(),
+            prior_state: Some(object.write(&Value::Null)),
+            planned_state: Some(object.write(&planned)),
+            config: Some(object.write(&object.with(&values))),
+            planned_identity: promised.clone(),
+            ..Default::default()
+        };
+        let applied = connection.provider.apply_resource_change(request).await.unwrap().into_inner();
+        assert_eq!(errors(&applied.diagnostics).len(), 1, "{applied:?}");
+        assert_eq!(applied.new_identity, promised.filter(|_| kept));
+    }
+}
+
 /// What an import by identity gives: the state and the identity, or the error.
 async fn import_by_identity(
     connection: &mut Connection,

@@ -79,7 +79,7 @@ pub(super) async fn apply_resource_change(
                 (Some((state, private)), Ok(resource)) => {
                     answer(resource, ApplyResponse { state, private, diagnostics }, None)
                 }
-                _ => unchanged(&request, &diagnostics),
+                _ => unchanged(&inner, &request, &diagnostics),
             }
         }
     };
@@ -101,7 +101,7 @@ async fn apply(
     };
     let (resource, prior, planned, config) = match decode() {
         Ok(decoded) => decoded,
-        Err(diagnostics) => return unchanged(&request, &diagnostics),
+        Err(diagnostics) => return unchanged(&inner, &request, &diagnostics),
     };
     let cx = inner.context();
     let private = Private::from_bytes(request.planned_private.clone());
@@ -129,7 +129,7 @@ fn answer(
         new_state: Some(dynamic::write(&state, resource.schema())),
         private: applied.private.into_bytes(),
         diagnostics: applied.diagnostics.to_proto(),
-        new_identity: identity::of(resource, &state).or(identity),
+        new_identity: identity::of(resource, &state).or_else(|| identity::known(resource, identity.as_ref())),
         ..wire::apply_resource_change::Response::default()
     }
 }
@@ -142,6 +142,7 @@ fn kept(diagnostics: &Diagnostics) -> wire::apply_resource_change::Response {
 
 /// The prior object as it came, with what went wrong: nothing was done that the state should know of.
 fn unchanged(
+    inner: &Inner,
     request: &wire::apply_resource_change::Request,
     diagnostics: &Diagnostics,
 ) -> wire::apply_resource_change::Response {
@@ -149,7 +150,10 @@ fn unchanged(
         new_state: request.prior_state.clone(),
         private: request.planned_private.clone(),
         diagnostics: diagnostics.to_proto(),
-        new_identity: request.planned_identity.clone(),
+        new_identity: inner
+            .resource(&request.type_name)
+            .ok()
+            .and_then(|resource| identity::known(resource, request.planned_identity.as_ref())),
         ..wire::apply_resource_change::Response::default()
     }
 }

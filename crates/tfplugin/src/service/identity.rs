@@ -89,6 +89,17 @@ pub(super) fn planned(
     data(resource, &resource.identity()?.planned(prior, planned, replaced))
 }
 
+/// A promised identity for an object that has none of its own, after a failure. What was not known yet is none: core takes
+/// only identities without unknown values, and its error about them would stand before the one that matters.
+pub(super) fn known(
+    resource: &dyn Resource,
+    promised: Option<&wire::ResourceIdentityData>,
+) -> Option<wire::ResourceIdentityData> {
+    let ty = resource.identity()?.object_type(resource.schema());
+    let value = dynamic::read_type("identity", promised?.identity_data.as_ref(), &ty).ok()?;
+    value.is_wholly_known().then(|| promised.cloned()).flatten()
+}
+
 /// Reads what core sends for an import.
 pub(super) fn read(
     resource: &dyn Resource,
