@@ -77,7 +77,7 @@ impl<M: Managed> ManagedResource<M> {
             let mut taken = self.take(scene, object, memory, &rules);
             rules.without_defaults(&mut taken);
             if !memory.owned_by.is_empty() {
-                diagnostics.push(is_owned(&scene.object.to_string(), &memory.owned_by, is_controlled(&object)));
+                diagnostics.push(is_owned(&scene.object.to_string(), &memory.owned_by, is_controlled(object)));
             }
             taken
         } else {
