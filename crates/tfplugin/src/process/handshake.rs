@@ -1,6 +1,6 @@
 //! The agreement between Terraform and this process: the cookie in the environment and the one line on stdout.
 
-use std::path::Path;
+use super::listener::Address;
 
 /// Major version of the plugin protocol that is served.
 ///
@@ -26,8 +26,9 @@ pub(super) fn is_started_as_plugin(environment: impl Fn(&str) -> Option<String>)
 ///
 /// `certificate` is the server's DER in base64 without padding; empty means plaintext. The seventh field (broker
 /// multiplexing) is never written: older clients would take it for a part of the certificate.
-pub(super) fn line(socket: &Path, certificate: &str) -> String {
-    format!("{CORE_PROTOCOL_VERSION}|{PROTOCOL_VERSION}|unix|{}|grpc|{certificate}\n", socket.display())
+pub(super) fn line(address: &Address, certificate: &str) -> String {
+    let Address { network, text } = address;
+    format!("{CORE_PROTOCOL_VERSION}|{PROTOCOL_VERSION}|{network}|{text}|grpc|{certificate}\n")
 }
 
 #[cfg(test)]
@@ -49,6 +50,7 @@ mod tests {
     #[case::with_tls("TUlJ", "1|6|unix|/tmp/tfp-1-a/provider.sock|grpc|TUlJ\n")]
     #[case::plaintext_ends_in_an_empty_field("", "1|6|unix|/tmp/tfp-1-a/provider.sock|grpc|\n")]
     fn the_line_has_six_fields(#[case] certificate: &str, #[case] expected: &str) {
-        assert_eq!(line(Path::new("/tmp/tfp-1-a/provider.sock"), certificate), expected);
+        let address = Address { network: "unix", text: "/tmp/tfp-1-a/provider.sock".to_owned() };
+        assert_eq!(line(&address, certificate), expected);
     }
 }

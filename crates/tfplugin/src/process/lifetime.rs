@@ -20,19 +20,37 @@ pub(super) async fn answered(mut open: watch::Receiver<usize>) {
     let _ = tokio::time::timeout(TIME_FOR_THE_ANSWER, open.wait_for(|open| *open == 0)).await;
 }
 
+/// The process that started this one, by its id; Windows does not tell that it is gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parent(#[cfg(unix)] u32);
+
+/// Who the parent is now.
+pub(super) fn parent() -> Parent {
+    Parent(
+        #[cfg(unix)]
+        std::os::unix::process::parent_id(),
+    )
+}
+
 /// Returns when nobody is left to serve, and says why.
 ///
 /// A killed Terraform neither calls `Shutdown` nor takes the process with it. Either the parent changes, or, where a
-/// wrapper stays between, the last connection closes and no other follows. `parent` is the process id of the parent, read
-/// before the handshake line is written: a client may be gone right after it.
-pub(super) async fn abandoned(parent: u32, open: watch::Receiver<usize>) -> &'static str {
+/// wrapper stays between, the last connection closes and no other follows. `parent` is read before the handshake line is
+/// written: a client may be gone right after it.
+pub(super) async fn abandoned(parent: Parent, open: watch::Receiver<usize>) -> &'static str {
     tokio::select! {
         () = parent_gone(parent) => "the process that started the provider is gone",
         () = disconnected(open) => "the client has closed its last connection",
     }
 }
 
-async fn parent_gone(parent: u32) {
+#[cfg(windows)]
+async fn parent_gone(_parent: Parent) {
+    std::future::pending().await
+}
+
+#[cfg(unix)]
+async fn parent_gone(Parent(parent): Parent) {
     let mut ticks = tokio::time::interval(PARENT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while std::os::unix::process::parent_id() == parent {
@@ -98,10 +116,11 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
+    #[cfg(unix)]
     #[tokio::test(start_paused = true)]
     async fn another_parent_means_that_the_first_is_gone() {
-        let parent = std::os::unix::process::parent_id();
-        assert!(!ends_within(Duration::from_secs(60), parent_gone(parent)).await);
-        assert!(ends_within(Duration::ZERO, parent_gone(parent + 1)).await);
+        let Parent(id) = parent();
+        assert!(!ends_within(Duration::from_secs(60), parent_gone(Parent(id))).await);
+        assert!(ends_within(Duration::ZERO, parent_gone(Parent(id + 1))).await);
     }
 }

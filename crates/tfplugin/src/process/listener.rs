@@ -1,16 +1,12 @@
-//! The unix socket: where it lies, who may connect, and the connections that are open.
+//! Where clients connect, and the connections that are open: a unix socket, on Windows a port on loopback.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::Stream;
-use tempfile::TempDir;
+use futures::Stream as Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -18,80 +14,30 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 
-use super::stale;
+// Its tests run everywhere; only Windows uses it.
+#[cfg(any(windows, test))]
+mod tcp;
+#[cfg(unix)]
+mod unix;
 
-/// Variable with the directory for the socket; the system's temporary directory without it.
-pub(super) const SOCKET_DIRECTORY_KEY: &str = "PLUGIN_UNIX_SOCKET_DIR";
+#[cfg(windows)]
+use tcp as platform;
+#[cfg(unix)]
+use unix as platform;
 
-/// Longest path of a unix socket in bytes: `sun_path` without its final zero.
-const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+use platform::{Listener, Stream};
+pub(super) use platform::{Socket, SocketError, bind};
 
 /// How long accepting rests after an error, which is a lack of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A bound socket, alone in a directory that only this user may enter. Dropping the directory removes both.
-pub(super) struct Socket {
-    listener: std::os::unix::net::UnixListener,
-    pub(super) path: PathBuf,
-    pub(super) directory: TempDir,
-}
-
-impl Socket {
-    /// The listener, for the runtime this is called in.
-    pub(super) fn listener(&self) -> io::Result<UnixListener> {
-        UnixListener::from_std(self.listener.try_clone()?)
-    }
-}
-
-/// Why there is no socket.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SocketError {
-    /// The directory cannot be made, or the socket not bound in it.
-    #[error("failed to make the plugin's unix socket in {}", .0.display())]
-    Bind(PathBuf, #[source] io::Error),
-    /// The path does not fit a socket address or the handshake line.
-    #[error(
-        "the path {} cannot hold the plugin's unix socket: it must be UTF-8 without `|`, and at most {LONGEST_PATH} bytes \
-         long; set TMPDIR to a shorter directory",
-        .0.display()
-    )]
-    Path(PathBuf),
-}
-
-/// Binds a socket in a fresh directory inside `parent`, or inside the system's temporary directory.
-///
-/// A temporary directory with an unusable path (macOS and CI runners nest them deeply) is passed over for `/tmp`;
-/// a `parent` that the client asked for is not.
-pub(super) fn bind(parent: Option<PathBuf>) -> Result<Socket, SocketError> {
-    match parent {
-        Some(parent) => bind_in(&parent),
-        None => match bind_in(&std::env::temp_dir()) {
-            Err(SocketError::Path(_)) => bind_in(Path::new("/tmp")),
-            other => other,
-        },
-    }
-}
-
-fn bind_in(parent: &Path) -> Result<Socket, SocketError> {
-    let failed = |error| SocketError::Bind(parent.to_owned(), error);
-    let prefix = stale::directory_prefix(std::process::id());
-    // Made with this mode at once: left to itself tempfile goes by the umask, and every user may enter.
-    let for_this_user_alone = std::fs::Permissions::from_mode(0o700);
-    let directory =
-        tempfile::Builder::new().prefix(&prefix).permissions(for_this_user_alone).tempdir_in(parent).map_err(failed)?;
-    let path = directory.path().join(stale::SOCKET_NAME);
-    if !is_usable(&path) {
-        return Err(SocketError::Path(path));
-    }
-    // Connections queue up from here on; who accepts them comes after the handshake line.
-    let listener = std::os::unix::net::UnixListener::bind(&path).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(Socket { listener, path, directory })
-}
-
-/// Whether the path fits a socket address and a field of the handshake line.
-fn is_usable(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| path.len() <= LONGEST_PATH && !path.contains(['|', '\n', '\r']))
+/// What a client needs to connect: two fields of the handshake line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// `unix` or `tcp`.
+    pub(super) network: &'static str,
+    /// The path of the socket, or `127.0.0.1:PORT`.
+    pub(super) text: String,
 }
 
 /// The number of open connections, shared with whoever waits for it to change.
@@ -128,15 +74,15 @@ impl Drop for OpenConnection {
 /// The TLS handshake runs in a task of its own, so that a peer that stalls or is refused holds up nobody. A connection
 /// counts as open once its handshake is done.
 pub(super) fn accept(
-    listener: UnixListener,
+    listener: Listener,
     tls: Option<TlsAcceptor>,
     connections: Connections,
-) -> impl Stream<Item = io::Result<Connection>> {
+) -> impl Incoming<Item = io::Result<Connection>> {
     let (ready, incoming) = mpsc::channel(4);
     tokio::spawn(async move {
         loop {
-            let socket = match listener.accept().await {
-                Ok((socket, _)) => socket,
+            let socket = match platform::accept(&listener).await {
+                Ok(socket) => socket,
                 Err(error) => {
                     tracing::error!(%error, "failed to accept a connection; trying again");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -165,7 +111,7 @@ pub(super) fn accept(
 
 /// A stream to a client, counted as long as it lives.
 pub(super) struct Connection {
-    stream: Either<Box<TlsStream<UnixStream>>, UnixStream>,
+    stream: Either<Box<TlsStream<Stream>>, Stream>,
     _open: OpenConnection,
 }
 
@@ -215,47 +161,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_socket_lies_in_a_directory_for_this_user_alone() {
-        let parent = tempfile::tempdir().unwrap();
-        let socket = bind(Some(parent.path().to_owned())).unwrap();
-        let directory = socket.path.parent().unwrap();
-        assert_eq!(directory.parent(), Some(parent.path()));
-        assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        let name = directory.file_name().unwrap().to_str().unwrap();
-        assert!(name.starts_with(&format!("tfp-{}-", std::process::id())), "{name}");
-    }
-
-    #[tokio::test]
-    async fn the_directory_goes_with_the_socket() {
-        let parent = tempfile::tempdir().unwrap();
-        drop(bind(Some(parent.path().to_owned())).unwrap());
-        assert_eq!(parent.path().read_dir().unwrap().count(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_path_that_is_too_long_is_refused_with_the_limit() {
-        let parent = tempfile::tempdir().unwrap();
-        let deep = parent.path().join("d".repeat(LONGEST_PATH));
-        std::fs::create_dir(&deep).unwrap();
-        let error = bind(Some(deep)).err().unwrap().to_string();
-        assert!(error.contains(&LONGEST_PATH.to_string()), "{error}");
-    }
-
-    #[test]
-    fn the_longest_path_is_usable_and_one_byte_more_is_not() {
-        assert!(is_usable(Path::new(&"a".repeat(LONGEST_PATH))));
-        assert!(!is_usable(Path::new(&"a".repeat(LONGEST_PATH + 1))));
-        assert!(!is_usable(Path::new("/tmp/a|b")), "the handshake line is split at `|`");
-    }
-
-    #[tokio::test]
     async fn a_connection_counts_from_accept_to_drop_and_carries_bytes() {
-        let parent = tempfile::tempdir().unwrap();
-        let socket = bind(Some(parent.path().to_owned())).unwrap();
+        let socket = bind(|_| None).unwrap();
         let connections = Connections::new();
         let mut open = connections.watch();
         let mut incoming = std::pin::pin!(accept(socket.listener().unwrap(), None, connections));
-        let mut client = UnixStream::connect(&socket.path).await.unwrap();
+        let mut client = Stream::connect(&socket.address().text).await.unwrap();
         let mut server = incoming.next().await.unwrap().unwrap();
         assert_eq!(*open.borrow_and_update(), 1);
         client.write_all(b"ping").await.unwrap();

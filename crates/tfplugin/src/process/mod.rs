@@ -4,11 +4,13 @@ mod command_line;
 mod controller;
 mod debug;
 mod handshake;
+mod interrupt;
 mod lifetime;
 mod listener;
 mod log;
 mod panic;
 mod server;
+#[cfg(unix)]
 mod stale;
 mod tls;
 

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use signal_hook::consts::SIGINT;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::transport::Server;
 
-use super::{controller, debug, handshake, lifetime, listener, stale, tls};
+use super::{controller, debug, handshake, interrupt, lifetime, listener, tls};
 use crate::proto::goplugin::grpc_broker_server::GrpcBrokerServer;
 use crate::proto::goplugin::grpc_controller_server::GrpcControllerServer;
 use crate::proto::goplugin::grpc_stdio_server::GrpcStdioServer;
@@ -59,7 +58,7 @@ pub(super) enum ServerError {
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
     /// The socket could not be handed to the runtime.
-    #[error("failed to listen on the plugin's unix socket")]
+    #[error("failed to listen on the plugin's socket")]
     Listen(#[source] io::Error),
     /// Nobody reads stdout.
     #[error("failed to write the handshake line to stdout")]
@@ -78,7 +77,7 @@ pub(super) fn run(
     identity: &Identity,
     service: impl FnOnce() -> ProviderService,
 ) -> Result<(), ServerError> {
-    let parent = std::os::unix::process::parent_id();
+    let parent = lifetime::parent();
     // Ctrl-C reaches the whole process group. From here on it does not end the process.
     let interrupted = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGINT, Arc::clone(&interrupted)).map_err(ServerError::Signal)?;
@@ -87,13 +86,12 @@ pub(super) fn run(
         Mode::Debug => None,
     };
     let mtls = client_certificate.as_deref().map(tls::AutoMtls::new).transpose()?;
-    let directory = std::env::var_os(listener::SOCKET_DIRECTORY_KEY).filter(|directory| !directory.is_empty());
-    // The directory is removed when `socket` is dropped, at the end of this function.
-    let socket = listener::bind(directory.map(Into::into))?;
+    // The directory of a unix socket is removed when `socket` is dropped, at the end of this function.
+    let socket = listener::bind(|key| std::env::var(key).ok())?;
 
     let line = match mode {
-        Mode::Plugin => handshake::line(&socket.path, mtls.as_ref().map_or("", tls::AutoMtls::certificate)),
-        Mode::Debug => debug::instructions(identity, std::process::id(), &socket.path),
+        Mode::Plugin => handshake::line(&socket.address(), mtls.as_ref().map_or("", tls::AutoMtls::certificate)),
+        Mode::Debug => debug::instructions(identity, std::process::id(), &socket.address()),
     };
     {
         let mut stdout = io::stdout().lock();
@@ -116,19 +114,17 @@ pub(super) fn run(
 
 async fn serve(
     mode: Mode,
-    parent: u32,
+    parent: lifetime::Parent,
     socket: &listener::Socket,
     tls: Option<ServerConfig>,
     service: ProviderService,
     early_interrupt: &AtomicBool,
 ) -> Result<(), ServerError> {
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(ServerError::Signal)?;
+    let mut interrupts = interrupt::listen().map_err(ServerError::Signal)?;
     if mode == Mode::Debug && early_interrupt.load(Ordering::Relaxed) {
         return Ok(());
     }
-    if let Some(temporary) = socket.directory.path().parent().map(ToOwned::to_owned) {
-        tokio::task::spawn_blocking(move || stale::clear(&temporary));
-    }
+    socket.clear_stale();
     let listener = socket.listener().map_err(ServerError::Listen)?;
     let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
 
@@ -168,7 +164,7 @@ async fn wind_down(service: &ProviderService) {
 
 /// Returns at Ctrl-C in debug mode. A plugin goes on: Terraform gets the signal too and sends `StopProvider`; dying here
 /// would lose what a running apply has made.
-async fn interrupted(interrupts: &mut Signal, mode: Mode) {
+async fn interrupted(interrupts: &mut interrupt::Interrupts, mode: Mode) {
     while interrupts.recv().await.is_some() {
         if mode == Mode::Debug {
             return;
