@@ -12,7 +12,7 @@ PROVIDER = target/release/terraform-provider-kamaji
 export KAMAJI_CLUSTER := $(CLUSTER)
 
 .DEFAULT_GOAL := help
-.PHONY: help build rust-target test cluster cluster-down cluster-program demo demo-down docs bench
+.PHONY: help build rust-target test cluster cluster-down cluster-program demo demo-down docs bench dist
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ docs: ## Write docs/ from the schemas and examples/
 
 bench: rust-target ## Measure the release binary: size, start, memory, calls; plans of a fleet with Terraform (TERRAFORM_BIN)
 	cargo bench --target $(TARGET) --bench process --bench fleet
+
+# What is made by default runs on the machine that makes it; release/README.md has the other platforms.
+PLATFORMS = linux_$(if $(filter aarch64%,$(TARGET)),arm64,amd64)
+dist: rust-target ## Make a release in target/dist: zips of PLATFORMS, sums, bills of materials; signed by GPG_FINGERPRINT
+	@release/dist build $(PLATFORMS)
 
 cluster-program:
 	@mkdir -p $(CACHE)

@@ -36,6 +36,7 @@ mod neighbours;
 mod protection;
 mod public_token;
 mod query;
+mod release;
 mod secrets;
 mod sharing;
 mod tenant;
