@@ -3,13 +3,14 @@
 //! There is no implicit target: neither `$KUBECONFIG` nor `~/.kube/config` is read, so that a forgotten setting never
 //! changes another cluster. The settings and their variables are those of the hashicorp/kubernetes provider.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderValue, Uri};
-use kube::config::AuthInfo;
+use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -25,6 +26,8 @@ const USER_AGENT: &str = concat!("terraform-provider-kamaji/", env!("CARGO_PKG_V
 pub enum Setting {
     /// The path of a kubeconfig.
     ConfigPath,
+    /// The paths of several kubeconfigs.
+    ConfigPaths,
     /// The context in a kubeconfig.
     ConfigContext,
     /// The text of a kubeconfig.
@@ -39,6 +42,10 @@ pub enum Setting {
     ClientKey,
     /// The CA of the API server, PEM.
     ClusterCaCertificate,
+    /// A credential plugin.
+    Exec,
+    /// Whom to act as.
+    Impersonate,
     /// Takes any certificate of the API server.
     Insecure,
     /// The name that the API server's certificate must hold.
@@ -54,6 +61,7 @@ impl Setting {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ConfigPath => "config_path",
+            Self::ConfigPaths => "config_paths",
             Self::ConfigContext => "config_context",
             Self::Kubeconfig => "kubeconfig",
             Self::Host => "host",
@@ -61,6 +69,8 @@ impl Setting {
             Self::ClientCertificate => "client_certificate",
             Self::ClientKey => "client_key",
             Self::ClusterCaCertificate => "cluster_ca_certificate",
+            Self::Exec => "exec",
+            Self::Impersonate => "impersonate",
             Self::Insecure => "insecure",
             Self::TlsServerName => "tls_server_name",
             Self::ProxyUrl => "proxy_url",
@@ -72,6 +82,7 @@ impl Setting {
     pub const fn variable(self) -> Option<&'static str> {
         match self {
             Self::ConfigPath => Some("KUBE_CONFIG_PATH"),
+            Self::ConfigPaths => Some("KUBE_CONFIG_PATHS"),
             Self::ConfigContext => Some("KUBE_CTX"),
             Self::Host => Some("KUBE_HOST"),
             Self::Token => Some("KUBE_TOKEN"),
@@ -81,19 +92,18 @@ impl Setting {
             Self::Insecure => Some("KUBE_INSECURE"),
             Self::TlsServerName => Some("KUBE_TLS_SERVER_NAME"),
             Self::ProxyUrl => Some("KUBE_PROXY_URL"),
-            Self::Kubeconfig | Self::InCluster => None,
+            Self::Kubeconfig | Self::InCluster | Self::Exec | Self::Impersonate => None,
         }
     }
 }
-
-/// The variable that names several kubeconfigs, merged as kubectl merges `$KUBECONFIG`.
-pub const CONFIG_PATHS_VARIABLE: &str = "KUBE_CONFIG_PATHS";
 
 /// Where the cluster is described.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// Kubeconfig files; the first to say something wins. Of several, missing ones are passed over, as in kubectl.
     Files {
+        /// The setting that names them.
+        setting: Setting,
         /// Their paths; `~` is the home directory.
         paths: Vec<PathBuf>,
         /// The context; [`None`] for the current one.
@@ -112,7 +122,33 @@ pub enum Source {
     InCluster,
 }
 
-/// A source, and what overrides or completes it. A token or client certificate replaces the user of a kubeconfig.
+/// A program that gives credentials.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// `client.authentication.k8s.io/v1` or `…/v1beta1`.
+    pub api_version: String,
+    /// A name in `PATH`, or a path.
+    pub command: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Environment variables of its own.
+    pub env: BTreeMap<String, SecretString>,
+}
+
+/// Whom to act as.
+#[derive(Clone, Debug)]
+pub struct Impersonated {
+    /// The user's name.
+    pub user: String,
+    /// The user's UID.
+    pub uid: Option<String>,
+    /// The user's groups.
+    pub groups: Vec<String>,
+    /// Other attributes of the user.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// A source, and what overrides or completes it. A token, a client certificate or a plugin replaces the user of a kubeconfig.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// Where the cluster is described.
@@ -125,6 +161,10 @@ pub struct Credentials {
     pub client_key: Option<SecretString>,
     /// The CA of the API server, PEM.
     pub cluster_ca_certificate: Option<String>,
+    /// A credential plugin.
+    pub exec: Option<Plugin>,
+    /// Whom to act as.
+    pub impersonate: Option<Impersonated>,
     /// Takes any certificate of the API server.
     pub insecure: Option<bool>,
     /// The name that the API server's certificate must hold.
@@ -142,6 +182,8 @@ impl Credentials {
             client_certificate: None,
             client_key: None,
             cluster_ca_certificate: None,
+            exec: None,
+            impersonate: None,
             insecure: None,
             tls_server_name: None,
             proxy_url: None,
@@ -171,10 +213,10 @@ pub type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
 /// Makes a client configuration. Reads files; makes no connection and starts no credential plugin.
 pub fn load(credentials: &Credentials, variables: &Variables<'_>) -> Result<kube::Config, ConfigError> {
     let mut config = match &credentials.source {
-        Source::Files { paths, context } => {
+        Source::Files { setting, paths, context } => {
             let paths: Vec<PathBuf> = paths.iter().map(|path| expand_home(path, variables)).collect();
-            let (kubeconfig, origin) = kubeconfig::read_files(&paths)?;
-            kubeconfig::config_of(kubeconfig, context.as_deref(), &origin, Setting::ConfigPath)?
+            let (kubeconfig, origin) = kubeconfig::read_files(*setting, &paths)?;
+            kubeconfig::config_of(kubeconfig, context.as_deref(), &origin, *setting)?
         }
         Source::Text { kubeconfig, context } => {
             let origin = "the text in `kubeconfig`";
@@ -190,7 +232,7 @@ pub fn load(credentials: &Credentials, variables: &Variables<'_>) -> Result<kube
             ConfigError::new(Setting::InCluster, problem)
         })?,
     };
-    override_with(&mut config, credentials)?;
+    override_with(&mut config, credentials, variables)?;
     set_proxy(&mut config, credentials.proxy_url.as_deref(), variables)?;
     config.headers.push((http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
     config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -265,8 +307,12 @@ pub(super) fn set_identity(user: &mut AuthInfo, certificate: &[u8], key: &[u8]) 
     user.client_key = None;
 }
 
-fn override_with(config: &mut kube::Config, credentials: &Credentials) -> Result<(), ConfigError> {
-    if credentials.token.is_some() || credentials.client_certificate.is_some() {
+fn override_with(
+    config: &mut kube::Config,
+    credentials: &Credentials,
+    variables: &Variables<'_>,
+) -> Result<(), ConfigError> {
+    if credentials.token.is_some() || credentials.client_certificate.is_some() || credentials.exec.is_some() {
         // Impersonation is no identity: it stays.
         let old = std::mem::take(&mut config.auth_info);
         config.auth_info.impersonate = old.impersonate;
@@ -299,6 +345,17 @@ fn override_with(config: &mut kube::Config, credentials: &Credentials) -> Result
             return Err(ConfigError::new(Setting::ClientKey, problem));
         }
     }
+    if let Some(plugin) = &credentials.exec {
+        config.auth_info.exec = Some(exec_of(plugin, variables));
+    }
+    if let Some(Impersonated { user, uid, groups, extra }) = &credentials.impersonate {
+        config.auth_info.impersonate = Some(user.clone());
+        config.auth_info.impersonate_uid.clone_from(uid);
+        config.auth_info.impersonate_groups = (!groups.is_empty()).then(|| groups.clone());
+        let extra = extra.iter().map(|(key, values)| (key.clone(), values.clone()));
+        config.auth_info.impersonate_user_extra =
+            Some(extra.collect()).filter(|extra: &HashMap<_, _>| !extra.is_empty());
+    }
     if let Some(ca) = &credentials.cluster_ca_certificate {
         let setting = Setting::ClusterCaCertificate;
         config.root_cert = Some(certificates(setting, "`cluster_ca_certificate`", ca.as_bytes())?);
@@ -311,6 +368,26 @@ fn override_with(config: &mut kube::Config, credentials: &Credentials) -> Result
         config.tls_server_name = Some(name.clone());
     }
     Ok(())
+}
+
+/// The plugin as kube starts it. Without a terminal: stdin and stderr are Terraform's.
+fn exec_of(plugin: &Plugin, variables: &Variables<'_>) -> ExecConfig {
+    let Plugin { api_version, command, args, env } = plugin;
+    let variable = |(name, value): (&String, &SecretString)| {
+        HashMap::from([("name".to_owned(), name.clone()), ("value".to_owned(), value.expose_secret().to_owned())])
+    };
+    ExecConfig {
+        api_version: Some(api_version.clone()),
+        command: Some(expand_home(Path::new(command), variables).to_string_lossy().into_owned()),
+        args: Some(args.clone()),
+        env: Some(env.iter().map(variable).collect()),
+        drop_env: None,
+        install_hint: None,
+        interactive_mode: Some(ExecInteractiveMode::Never),
+        provide_cluster_info: false,
+        cluster: None,
+        other: BTreeMap::new(),
+    }
 }
 
 fn set_proxy(

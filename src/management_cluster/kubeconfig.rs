@@ -24,8 +24,8 @@ struct Chosen {
 }
 
 /// Reads files and merges them; the first to say something wins. Also returns how to name them in messages.
-pub(super) fn read_files(paths: &[PathBuf]) -> Result<(Kubeconfig, String), ConfigError> {
-    let error = |problem: String| ConfigError::new(Setting::ConfigPath, problem);
+pub(super) fn read_files(setting: Setting, paths: &[PathBuf]) -> Result<(Kubeconfig, String), ConfigError> {
+    let error = |problem: String| ConfigError::new(setting, problem);
     let mut merged: Option<Kubeconfig> = None;
     let mut missing = Vec::new();
     for path in paths {
@@ -332,7 +332,7 @@ mod tests {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("config");
         std::fs::write(&path, content).expect("written");
-        let problem = read_files(&[path]).expect_err("refused").problem;
+        let problem = read_files(Setting::ConfigPath, &[path]).expect_err("refused").problem;
         assert!(problem.contains(words), "{problem}");
     }
 

@@ -16,6 +16,7 @@ mod kubeconfig;
 pub mod managed_fields;
 mod operation;
 mod pages;
+mod plugin;
 pub mod proxy;
 mod retry;
 #[cfg(test)]
@@ -24,7 +25,7 @@ mod shared;
 mod transport;
 pub mod watch;
 
-pub use client::ManagementCluster;
+pub use client::{MAX_IN_FLIGHT, ManagementCluster};
 pub use error::{ApiError, InvalidField};
 pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 pub use kind::{Kind, ObjectRef};

@@ -60,6 +60,7 @@ impl ManagementCluster {
         if !changes_nothing(call) {
             self.touched(&call.asked);
         }
+        let mut logged_in_again = false;
         loop {
             let remaining = operation.remaining();
             let over = || ApiError::DeadlineExceeded { last: doubt.clone().or_else(|| last.clone()).map(Box::new) };
@@ -72,8 +73,18 @@ impl ManagementCluster {
                 turn = timeout(remaining, self.turn()) => match turn {
                     Err(_) => return Err(over()),
                     Ok(Err(error)) => return Err(error),
-                    Ok(Ok((client, _permit))) => match self.attempt(operation, call, &client).await {
-                        Ok(answer) => return Ok(answer),
+                    Ok(Ok(turn)) => match self.attempt(operation, call, &turn.client).await {
+                        Ok(answer) => {
+                            turn.login.was_accepted();
+                            return Ok(answer);
+                        }
+                        // Not carried out, so any request may be sent again.
+                        Err(Failure { error: ApiError::Unauthorized { .. }, .. })
+                            if !logged_in_again && self.log_in_again(&turn.login) =>
+                        {
+                            logged_in_again = true;
+                            continue;
+                        }
                         Err(failure) => failure,
                     },
                 },
@@ -176,7 +187,7 @@ pub(super) fn from_transport(host: &str, error: &kube::Error) -> (ApiError, Agai
             return (ApiError::Tls { host: host.to_owned(), cause: tls.to_string() }, Again::Never);
         }
         if let Some(auth) = source.downcast_ref::<AuthError>() {
-            return (ApiError::Credentials(auth_failure(auth, None)), Again::Never);
+            return (ApiError::Credentials(chain(auth)), Again::Never);
         }
         let never_connected = source
             .downcast_ref::<hyper_util::client::legacy::Error>()
@@ -201,22 +212,6 @@ fn causes(error: &kube::Error) -> String {
     let text = chain(error);
     let text = text.strip_prefix("ServiceError: ").unwrap_or(&text);
     text.strip_prefix("client error (Connect): ").unwrap_or(text).to_owned()
-}
-
-/// What a credential plugin or a token file did wrong. kube's own text holds the plugin's output, which may be a token.
-pub(super) fn auth_failure(error: &AuthError, command: Option<&str>) -> String {
-    let plugin = command.map_or_else(|| "the credential plugin".to_owned(), |c| format!("the credential plugin {c:?}"));
-    match error {
-        AuthError::AuthExecStart(cause) => format!("{plugin} cannot be started: {cause}"),
-        AuthError::AuthExecRun { out, .. } => {
-            format!("{plugin} failed ({}); run it in a terminal to see why", out.status)
-        }
-        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
-            format!("{plugin} printed no ExecCredential with a status")
-        }
-        AuthError::UnrefreshableTokenResponse => format!("{plugin} gave no new token for one that has expired"),
-        other => chain(other),
-    }
 }
 
 /// Seconds; the form with a date is not used by Kubernetes.
@@ -269,14 +264,5 @@ mod tests {
         let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let error = kube::Error::Service(Box::new(std::io::Error::other(std::io::Error::other(tls))));
         assert!(matches!(from_transport("h", &error), (ApiError::Tls { .. }, Again::Never)));
-    }
-
-    #[test]
-    fn what_a_credential_plugin_prints_is_not_shown() {
-        let out = std::process::Command::new("sh").args(["-c", "echo s3cret; echo s3cret >&2; exit 3"]).output();
-        let error = AuthError::AuthExecRun { cmd: "sh -c s3cret".into(), out: Box::new(out.expect("runs")) };
-        let text = auth_failure(&error, Some("sh"));
-        assert!(!text.contains("s3cret"), "{text}");
-        assert!(text.contains("exit status: 3") && text.contains("\"sh\""), "{text}");
     }
 }

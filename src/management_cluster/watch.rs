@@ -154,13 +154,13 @@ impl Scope<'_> {
         seen: &mut Seen,
         predicate: &mut impl FnMut(&BTreeMap<String, DynamicObject>) -> Option<T>,
     ) -> Next<T> {
-        let client = tokio::select! {
+        let (client, login) = tokio::select! {
             biased;
             () = operation.stop.cancelled() => return Next::End(EndReason::Stopped),
             client = timeout(operation.remaining(), cluster.client()) => match client {
                 Err(_) => return Next::End(EndReason::Timeout(None)),
                 Ok(Err(error)) => return Next::End(EndReason::Failed(error)),
-                Ok(Ok(client)) => client,
+                Ok(Ok(found)) => found,
             },
         };
         let stream = watcher(self.api(client), self.watcher_config()).backoff(Delays::default());
@@ -183,6 +183,7 @@ impl Scope<'_> {
             };
             match event {
                 Ok(Some(event)) => {
+                    login.was_accepted();
                     trouble = None;
                     if seen.take(event, &mut listing)
                         && let Some(done) = seen.ask(predicate)
@@ -199,6 +200,8 @@ impl Scope<'_> {
                     }
                     Verdict::Relist => return Next::Again,
                     Verdict::Poll => return Next::Poll,
+                    // A wait may outlast a token.
+                    Verdict::Fail(ApiError::Unauthorized { .. }) if cluster.log_in_again(&login) => return Next::Again,
                     Verdict::Fail(error) => return Next::End(EndReason::Failed(error)),
                 },
             }

@@ -6,8 +6,8 @@ use super::settings::{Target, target};
 use super::validate::validate;
 use crate::configured::{Cluster, Configured, Settings};
 use crate::kamaji::metadata::{Ignored, KeyRules, MetadataRules};
-use crate::management_cluster::ManagementCluster;
 use crate::management_cluster::config::{ConfigError, Variables, load};
+use crate::management_cluster::{MAX_IN_FLIGHT, ManagementCluster};
 
 /// Takes a provider block. What names no usable cluster is an error; a cluster that is down is not.
 pub(super) fn configure(configured: &Configured, config: &Value, variables: &Variables<'_>) -> Diagnostics {
@@ -22,7 +22,7 @@ pub(super) fn configure(configured: &Configured, config: &Value, variables: &Var
         Ok(Target::Unknown(names)) => Cluster::Unknown(names),
         Ok(Target::None(looked_at)) => Cluster::Refused(Box::new(no_target(&looked_at))),
         Ok(Target::Cluster(credentials)) => match load(&credentials, variables) {
-            Ok(config) => Cluster::Ready(ManagementCluster::new(config)),
+            Ok(cluster) => Cluster::Ready(ManagementCluster::with_limit(cluster, in_flight(config))),
             Err(error) => refused(&error),
         },
         Err(error) => refused(&error),
@@ -42,6 +42,12 @@ pub(super) fn configure(configured: &Configured, config: &Value, variables: &Var
     };
     configured.replace(cluster, settings);
     diagnostics
+}
+
+/// Unknown is the default: what comes out of a plan does not hang on it.
+fn in_flight(config: &Value) -> usize {
+    let limit = config.get("max_in_flight").as_i64();
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_IN_FLIGHT)
 }
 
 fn metadata(config: &Value) -> MetadataRules {

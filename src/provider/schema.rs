@@ -2,7 +2,10 @@
 
 use std::sync::LazyLock;
 
-use tfplugin::schema::{Schema, Validator, boolean, string, string_list, string_map};
+use tfplugin::schema::{
+    Attribute, Kind, Problem, Schema, Validator, boolean, number, object, string, string_list, string_map,
+};
+use tfplugin::value::Type;
 
 use crate::configured::FIELD_MANAGER;
 use crate::kamaji::{metadata, names};
@@ -17,11 +20,16 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     vec![
         string("config_path").doc(
             "Path of a kubeconfig; `~` is the home directory, a relative path starts where Terraform runs. Environment: \
-             `KUBE_CONFIG_PATH`, or `KUBE_CONFIG_PATHS` for several that are merged as kubectl merges `$KUBECONFIG`. \
-             `$KUBECONFIG` itself is not read. A credential plugin (`exec`) in it runs without a terminal.",
+             `KUBE_CONFIG_PATH`. `$KUBECONFIG` itself is not read. A credential plugin (`exec`) in it runs without a \
+             terminal.",
+        ),
+        string_list("config_paths").rule(Validator::each(Validator::non_empty())).doc(
+            "Paths of several kubeconfigs, merged as kubectl merges `$KUBECONFIG`: the first to say something wins, and \
+             missing ones are passed over. Conflicts with the other sources. Environment: `KUBE_CONFIG_PATHS`, separated \
+             by colons (semicolons on Windows).",
         ),
         string("config_context")
-            .doc("Context in the kubeconfig; its `current-context` by default. Environment: `KUBE_CTX`."),
+            .doc("Context in the kubeconfigs; its `current-context` by default. Environment: `KUBE_CTX`."),
         string("kubeconfig").sensitive().doc(
             "Text of a kubeconfig, YAML: for a kubeconfig that another resource or a secret store gives. Conflicts with \
              `config_path`, `host` and `in_cluster`.",
@@ -46,6 +54,8 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
             "Certificates of the CA that signed the API server's certificate, PEM. The operating system's by default. \
              Base64 from a kubeconfig needs `base64decode()`. Environment: `KUBE_CLUSTER_CA_CERT_DATA`.",
         ),
+        exec(),
+        impersonate(),
         boolean("insecure").default("false").doc(
             "Whether any certificate of the API server is accepted. Only for tests: whoever is on the way sees the \
              credentials. Environment: `KUBE_INSECURE`.",
@@ -61,6 +71,10 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         boolean("in_cluster").default("false").doc(
             "Whether Terraform runs in a pod of the management cluster and uses the pod's service account. Conflicts \
              with the other sources and with `token`, `client_certificate`, `client_key` and `cluster_ca_certificate`.",
+        ),
+        number("max_in_flight").default("32").rule(Validator::between(1, 1000)).doc(
+            "How many requests may be under way at once. There is no other limit: the API server shares its time out \
+             itself (priority and fairness) and says when it is too much. Of interest with a higher `-parallelism`.",
         ),
         string("field_manager").default(FIELD_MANAGER).rule(names::field_manager()).doc(
             "Name under which the provider owns the fields that it writes (server-side apply). Give each configuration \
@@ -98,3 +112,50 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         crate::ssh::schema::settings(),
     ],)
 });
+
+fn exec() -> Attribute {
+    object("exec", vec![
+        string("api_version")
+            .required()
+            .rule(Validator::one_of(&["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]))
+            .doc("Version of the object that the plugin prints."),
+        string("command").required().rule(Validator::non_empty()).doc(
+            "The program: a name is looked up in `PATH`, a relative path starts where Terraform runs.",
+        ),
+        string_list("args").doc("Its arguments."),
+        string_map("env").sensitive().doc("Environment variables of its own, beside those of Terraform."),
+    ])
+    .doc(
+        "Credential plugin that gives the token or client certificate, such as `aws eks get-token`. Beside a kubeconfig it \
+         replaces the user. It runs at the first request, again when what it gave expires or the API server no longer \
+         accepts it, and never with a terminal; what it prints appears nowhere.",
+    )
+}
+
+fn impersonate() -> Attribute {
+    let extra = Attribute::new("extra", Kind::Value(Type::map(Type::list(Type::String))));
+    object("impersonate", vec![
+        string("user").required().rule(header()).doc(
+            "Name of the user, or `system:serviceaccount:NAMESPACE:NAME`.",
+        ),
+        string("uid").rule(header()).doc("UID of the user."),
+        string_list("groups").rule(Validator::each(header())).doc(
+            "Groups of the user; `system:authenticated` is always among them.",
+        ),
+        extra.doc("Other attributes that an authenticator would give, such as `scopes`."),
+    ])
+    .doc(
+        "Whom to act as. The credentials must be allowed to (verb `impersonate`); what is done is what that user may do. \
+         Replaces what a kubeconfig says (`as`).",
+    )
+}
+
+/// What fits a header of HTTP.
+fn header() -> Validator {
+    Validator::new("text of one line", |value| match value.as_str() {
+        Some(text) if text.is_empty() || http::HeaderValue::from_str(text).is_err() => {
+            Err(Problem::new("Not a line of text", format!("{text:?} is empty or has characters that no name has.")))
+        }
+        _ => Ok(()),
+    })
+}

@@ -1,13 +1,16 @@
 //! From the provider block and the environment to the credentials for a cluster.
 
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 use tfplugin::Value;
 
 use super::validate::SOURCES;
-use crate::management_cluster::config::{CONFIG_PATHS_VARIABLE, ConfigError, Credentials, Setting, Source, Variables};
+use crate::management_cluster::config::{ConfigError, Credentials, Impersonated, Plugin, Setting, Source, Variables};
 
 /// Arguments that say nothing about the cluster: with these unknown it can be asked all the same.
-const NOT_ABOUT_IT: [&str; 5] = ["default_labels", "default_annotations", "ignore_labels", "ignore_annotations", "ssh"];
+const NOT_ABOUT_IT: [&str; 6] =
+    ["default_labels", "default_annotations", "ignore_labels", "ignore_annotations", "max_in_flight", "ssh"];
 
 /// What a configuration asks for.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub(super) enum Target {
 pub(super) fn target(config: &Value, variables: &Variables<'_>) -> Result<Target, ConfigError> {
     let decides = |name: &&str| !NOT_ABOUT_IT.contains(name);
     let names = super::schema::SCHEMA.attributes.iter().map(|a| a.name).filter(decides);
-    let unknown: Vec<&'static str> = names.filter(|name| config.get(name).is_unknown()).collect();
+    let unknown: Vec<&'static str> = names.filter(|name| !config.get(name).is_wholly_known()).collect();
     if !unknown.is_empty() {
         return Ok(Target::Unknown(unknown));
     }
@@ -48,6 +51,8 @@ pub(super) fn target(config: &Value, variables: &Variables<'_>) -> Result<Target
         client_certificate: text(Setting::ClientCertificate),
         client_key: text(Setting::ClientKey).map(SecretString::from),
         cluster_ca_certificate: text(Setting::ClusterCaCertificate),
+        exec: plugin(config.get(Setting::Exec.name())),
+        impersonate: impersonated(config.get(Setting::Impersonate.name())),
         insecure: if in_cluster { config.get("insecure").as_bool() } else { settings.insecure()? },
         tls_server_name: text(Setting::TlsServerName),
         proxy_url: settings.text(Setting::ProxyUrl),
@@ -73,8 +78,9 @@ impl Settings<'_> {
         self.in_block(setting).or_else(|| self.in_environment(setting))
     }
 
-    fn files<P: Into<std::path::PathBuf>>(&self, paths: impl IntoIterator<Item = P>) -> Source {
-        Source::Files { paths: paths.into_iter().map(Into::into).collect(), context: self.text(Setting::ConfigContext) }
+    fn files<P: Into<std::path::PathBuf>>(&self, setting: Setting, paths: impl IntoIterator<Item = P>) -> Source {
+        let paths = paths.into_iter().map(Into::into).collect();
+        Source::Files { setting, paths, context: self.text(Setting::ConfigContext) }
     }
 
     fn source_in_block(&self) -> Option<Source> {
@@ -82,7 +88,10 @@ impl Settings<'_> {
             return Some(Source::Text { kubeconfig: text.into(), context: self.text(Setting::ConfigContext) });
         }
         if let Some(path) = self.in_block(Setting::ConfigPath) {
-            return Some(self.files([path]));
+            return Some(self.files(Setting::ConfigPath, [path]));
+        }
+        if let Some(paths) = self.config.get(Setting::ConfigPaths.name()).as_list().filter(|paths| !paths.is_empty()) {
+            return Some(self.files(Setting::ConfigPaths, paths.iter().filter_map(Value::as_str)));
         }
         if let Some(url) = self.in_block(Setting::Host) {
             return Some(Source::Host(url));
@@ -92,10 +101,10 @@ impl Settings<'_> {
 
     fn source_in_environment(&self) -> Result<Option<Source>, ConfigError> {
         let path = self.in_environment(Setting::ConfigPath);
-        let paths = (self.variables)(CONFIG_PATHS_VARIABLE).filter(|paths| !paths.trim().is_empty());
+        let paths = self.in_environment(Setting::ConfigPaths);
         let host = self.in_environment(Setting::Host);
-        if let Some(kubeconfig) =
-            path.as_ref().map(|_| "KUBE_CONFIG_PATH").or(paths.as_ref().map(|_| CONFIG_PATHS_VARIABLE))
+        let named = path.as_ref().map(|_| Setting::ConfigPath).or(paths.as_ref().map(|_| Setting::ConfigPaths));
+        if let Some(kubeconfig) = named.and_then(Setting::variable)
             && host.is_some()
         {
             let problem = format!(
@@ -105,11 +114,11 @@ impl Settings<'_> {
             return Err(ConfigError { setting: Setting::Host, problem });
         }
         if let Some(path) = path {
-            return Ok(Some(self.files([path])));
+            return Ok(Some(self.files(Setting::ConfigPath, [path])));
         }
         if let Some(paths) = paths {
             let paths = std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
-            return Ok(Some(self.files(paths)));
+            return Ok(Some(self.files(Setting::ConfigPaths, paths)));
         }
         Ok(host.map(Source::Host))
     }
@@ -131,10 +140,40 @@ impl Settings<'_> {
     }
 }
 
+fn texts(list: &Value) -> Vec<String> {
+    list.as_list().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn plugin(exec: &Value) -> Option<Plugin> {
+    let env = exec.get("env").as_object().into_iter().flatten();
+    Some(Plugin {
+        api_version: exec.str_at("api_version")?.to_owned(),
+        command: exec.str_at("command")?.to_owned(),
+        args: texts(exec.get("args")),
+        env: env.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.into()))).collect(),
+    })
+}
+
+fn impersonated(impersonate: &Value) -> Option<Impersonated> {
+    let extra: BTreeMap<_, _> = impersonate
+        .get("extra")
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, values)| (key.clone(), texts(values)))
+        .collect();
+    Some(Impersonated {
+        user: impersonate.str_at("user")?.to_owned(),
+        uid: impersonate.str_at("uid").map(str::to_owned),
+        groups: texts(impersonate.get("groups")),
+        extra,
+    })
+}
+
 /// Each source that was looked at and named nothing.
 fn looked_at() -> Vec<String> {
     let in_block = SOURCES.iter().map(|setting| format!("`{}` in the provider block", setting.name()));
-    let in_environment = [Setting::ConfigPath.variable(), Some(CONFIG_PATHS_VARIABLE), Setting::Host.variable()];
+    let in_environment = [Setting::ConfigPath, Setting::ConfigPaths, Setting::Host].map(Setting::variable);
     in_block.chain(in_environment.into_iter().flatten().map(|name| format!("{name} in the environment"))).collect()
 }
 
@@ -192,6 +231,43 @@ mod tests {
         assert_eq!(paths, [std::path::Path::new("/a"), std::path::Path::new("/b")]);
         let credentials = cluster(&[], &[("KUBE_CONFIG_PATHS", "/a:/b"), ("KUBE_CONFIG_PATH", "/c")]);
         assert!(matches!(credentials.source, Source::Files { paths, .. } if paths.len() == 1));
+    }
+
+    #[test]
+    fn paths_of_the_block_are_merged_in_their_order() {
+        let paths = Value::strings(["/a", "~/b"]);
+        let credentials = cluster(&[("config_paths", paths)], &[("KUBE_HOST", "https://env"), ("KUBE_CTX", "c")]);
+        let Source::Files { setting, paths, context } = credentials.source else { panic!("no files") };
+        assert_eq!((setting, context.as_deref()), (Setting::ConfigPaths, Some("c")));
+        assert_eq!(paths, [std::path::Path::new("/a"), std::path::Path::new("~/b")]);
+    }
+
+    #[test]
+    fn a_plugin_and_whom_to_act_as_are_taken_from_the_block() {
+        let exec = Value::object([
+            ("api_version", "client.authentication.k8s.io/v1".into()),
+            ("command", "aws".into()),
+            ("args", Value::strings(["eks", "get-token"])),
+            ("env", Value::object([("AWS_PROFILE", Value::from("mgmt"))])),
+        ]);
+        let impersonate = Value::object([
+            ("user", "ci".into()),
+            ("groups", Value::strings(["platform"])),
+            ("extra", Value::object([("scopes", Value::strings(["view"]))])),
+        ]);
+        let edits = [("host", "https://b".into()), ("exec", exec), ("impersonate", impersonate)];
+        let credentials = cluster(&edits, &[]);
+        let plugin = credentials.exec.expect("a plugin");
+        assert_eq!(
+            (plugin.command.as_str(), plugin.args.as_slice()),
+            ("aws", ["eks".to_owned(), "get-token".into()].as_slice())
+        );
+        assert_eq!(plugin.env["AWS_PROFILE"].expose_secret(), "mgmt");
+        let somebody = credentials.impersonate.expect("somebody");
+        assert_eq!((somebody.user.as_str(), somebody.groups, somebody.uid), ("ci", vec!["platform".to_owned()], None));
+        assert_eq!(somebody.extra["scopes"], ["view"]);
+        let edits = [("host", "https://b".into()), ("exec", Value::object([("env", Value::Unknown)]))];
+        assert!(matches!(resolve(&edits, &[]), Ok(Target::Unknown(names)) if names == ["exec"]));
     }
 
     #[rstest::rstest]

@@ -9,7 +9,8 @@ use crate::management_cluster::proxy::proxy_url;
 use crate::ssh;
 
 /// The settings that name a cluster; of these the block may have one.
-pub(super) const SOURCES: [Setting; 4] = [Setting::ConfigPath, Setting::Kubeconfig, Setting::Host, Setting::InCluster];
+pub(super) const SOURCES: [Setting; 5] =
+    [Setting::ConfigPath, Setting::ConfigPaths, Setting::Kubeconfig, Setting::Host, Setting::InCluster];
 
 /// The settings that are read from text.
 const TEXTS: [Setting; 10] = [
@@ -26,11 +27,12 @@ const TEXTS: [Setting; 10] = [
 ];
 
 /// What the pod's service account decides by itself.
-const NOT_IN_CLUSTER: [Setting; 5] = [
+const NOT_IN_CLUSTER: [Setting; 6] = [
     Setting::ConfigContext,
     Setting::Token,
     Setting::ClientCertificate,
     Setting::ClientKey,
+    Setting::Exec,
     Setting::ClusterCaCertificate,
 ];
 
@@ -118,6 +120,18 @@ fn combinations(config: &Value) -> Vec<(Setting, Problem)> {
             "config_context chooses a context of a kubeconfig, and host stands for itself. Remove one of the two.";
         found.push((Setting::ConfigContext, Problem::new("Context without a kubeconfig", detail)));
     }
+    for identity in [Setting::Token, Setting::ClientCertificate] {
+        if given(Setting::Exec) && given(identity) && !given(Setting::InCluster) {
+            let detail = format!("exec gives the credentials, and so does {}. Keep one of them.", identity.name());
+            found.push((Setting::Exec, Problem::new("Two sources of credentials", detail)));
+        }
+    }
+    let paths = value(Setting::ConfigPaths);
+    if paths.as_list().is_some_and(<[Value]>::is_empty) {
+        // As an empty host, it must not fall back to a cluster from the environment.
+        let detail = "config_paths is empty. Leave it out or set it to null if it is not wanted.";
+        found.push((Setting::ConfigPaths, Problem::new("Empty provider argument", detail)));
+    }
     if given(Setting::Insecure) && given(Setting::ClusterCaCertificate) {
         let detail =
             "insecure = true accepts any certificate, so cluster_ca_certificate has no effect. Keep one of them.";
@@ -169,6 +183,16 @@ mod tests {
     #[case::known_hosts_twice(
         &[("ssh", Value::object([("known_hosts", Value::from("a")), ("known_hosts_file", "b".into())]))],
         &["ssh.known_hosts_file"]
+    )]
+    #[case::two_forms_of_a_path(&[("config_path", "a".into()), ("config_paths", Value::strings(["b"]))], &["config_paths"])]
+    #[case::no_paths(&[("config_paths", Value::strings([""; 0]))], &["config_paths"])]
+    #[case::a_plugin_and_a_token(
+        &[("host", "https://b".into()), ("token", "t".into()), ("exec", Value::object([("command", Value::from("aws"))]))],
+        &["exec"]
+    )]
+    #[case::a_plugin_in_cluster(
+        &[("in_cluster", true.into()), ("exec", Value::object([("command", Value::from("aws"))]))],
+        &["exec"]
     )]
     #[case::insecure_with_a_ca(&[("insecure", true.into()), ("cluster_ca_certificate", Value::Unknown)], &[])]
     fn mistakes_are_found_at_their_attribute(#[case] edits: &[(&str, Value)], #[case] paths: &[&str]) {

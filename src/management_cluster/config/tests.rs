@@ -41,7 +41,10 @@ fn from_text(text: &str, context: Option<&str>) -> Result<kube::Config, ConfigEr
 
 fn from_files(paths: &[&Path], context: Option<&str>) -> Result<kube::Config, ConfigError> {
     let paths = paths.iter().map(|path| path.to_path_buf()).collect();
-    load(&Credentials::new(Source::Files { paths, context: context.map(str::to_owned) }), &none)
+    load(
+        &Credentials::new(Source::Files { setting: Setting::ConfigPath, paths, context: context.map(str::to_owned) }),
+        &none,
+    )
 }
 
 /// The problem, which must be at this setting and hold these words and no secret.
@@ -98,7 +101,7 @@ fn paths_in_a_file_start_at_the_file() {
     assert_eq!(from_files(&[&path], None).expect("usable").root_cert.map(|certs| certs.len()), Some(1));
 
     let home = folder.path().display().to_string();
-    let source = Source::Files { paths: vec!["~/config".into()], context: None };
+    let source = Source::Files { setting: Setting::ConfigPath, paths: vec!["~/config".into()], context: None };
     let variables = |name: &str| (name == "HOME").then(|| home.clone());
     load(&Credentials::new(source), &variables).expect("usable");
 }
@@ -179,6 +182,28 @@ fn a_token_replaces_the_user_of_a_kubeconfig_and_keeps_impersonation() {
     assert!(user.exec.is_none());
     assert_eq!(user.token.as_ref().map(|token| token.expose_secret()), Some("t"));
     assert_eq!(user.impersonate.as_deref(), Some("somebody"));
+}
+
+#[test]
+fn a_plugin_of_the_configuration_replaces_the_user_of_a_kubeconfig() {
+    let text = kubeconfig(&[SERVER], &["token: s3cret", "as: somebody"]);
+    let plugin = Plugin {
+        api_version: "client.authentication.k8s.io/v1".into(),
+        command: "~/bin/login".into(),
+        args: vec!["token".into()],
+        env: [("REGION".to_owned(), "eu".into())].into(),
+    };
+    let source = Source::Text { kubeconfig: text.into(), context: None };
+    let credentials = Credentials { exec: Some(plugin), ..Credentials::new(source) };
+    let home = |name: &str| (name == "HOME").then(|| "/home/me".to_owned());
+    let user = load(&credentials, &home).expect("usable").auth_info;
+    assert!(user.token.is_none());
+    assert_eq!(user.impersonate.as_deref(), Some("somebody"));
+    let exec = user.exec.expect("a plugin");
+    assert_eq!(exec.interactive_mode, Some(ExecInteractiveMode::Never));
+    assert_eq!(exec.command.as_deref(), Some("/home/me/bin/login"));
+    let variables = exec.env.expect("variables");
+    assert_eq!((variables[0]["name"].as_str(), variables[0]["value"].as_str()), ("REGION", "eu"));
 }
 
 #[rstest::rstest]
