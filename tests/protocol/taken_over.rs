@@ -218,7 +218,8 @@ async fn a_plan_and_a_read_carry_the_identity_of_the_object() {
         }
     };
     let named = |name: Value| Value::object([("namespace", Value::from("tenants")), ("name", name)]);
-    assert_eq!(plan(Value::Null, config(Value::Unknown)).await, named(Value::Unknown));
+    assert_eq!(plan(Value::Null, config("blue".into())).await, named("blue".into()));
+    assert_eq!(plan(Value::Null, config(Value::Unknown)).await, Value::Null, "OpenTofu cannot store an unknown one");
     assert_eq!(plan(config("blue".into()), config("blue".into())).await, named("blue".into()));
     // Not a replace while the name is unknown: an identity must be known.
     assert_eq!(plan(config("blue".into()), config(Value::Unknown)).await, named("blue".into()));

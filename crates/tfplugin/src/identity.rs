@@ -44,13 +44,18 @@ impl IdentitySchema {
         Value::object(self.attributes.iter().map(|attribute| (attribute.name, state.get(attribute.name).clone())))
     }
 
-    /// The identity that a plan promises. Only a new object may have an unknown one: what exists keeps its own.
+    /// The identity that a plan promises: what exists keeps its own until another one is known. [`Value::Null`] for a new
+    /// object whose identity is not known as a whole: Terraform takes an unknown one, OpenTofu cannot store it.
     pub fn planned(&self, prior: &Value, planned: &Value, replaced: bool) -> Value {
         if planned.is_null() {
             return self.of(prior);
         }
         let promised = self.of(planned);
-        if !prior.is_null() && !replaced && !promised.is_wholly_known() { self.of(prior) } else { promised }
+        match promised.is_wholly_known() {
+            true => promised,
+            false if replaced => Value::Null,
+            false => self.of(prior),
+        }
     }
 }
 
@@ -72,10 +77,12 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case::create(Value::Null, thing(Value::Unknown), false, named(Value::Unknown))]
+    #[case::create(Value::Null, thing("a".into()), false, named("a".into()))]
+    #[case::create_of_unknown_outcome(Value::Null, thing(Value::Unknown), false, Value::Null)]
     #[case::update(thing("a".into()), thing("a".into()), false, named("a".into()))]
     #[case::update_of_unknown_outcome(thing("a".into()), thing(Value::Unknown), false, named("a".into()))]
-    #[case::replace(thing("a".into()), thing(Value::Unknown), true, named(Value::Unknown))]
+    #[case::replace(thing("a".into()), thing("b".into()), true, named("b".into()))]
+    #[case::replace_of_unknown_outcome(thing("a".into()), thing(Value::Unknown), true, Value::Null)]
     #[case::destroy(thing("a".into()), Value::Null, false, named("a".into()))]
     fn a_plan_promises_an_identity(
         #[case] prior: Value,
