@@ -9,10 +9,15 @@ CLUSTER := $(CACHE)/cluster
 TARGET = $(patsubst %-linux-gnu,%-linux-musl,$(shell rustc -vV | sed -n 's/^host: //p'))
 PROVIDER = target/release/terraform-provider-kamaji
 
+FUZZ_SECONDS = 600
+FUZZ_TARGETS = msgpack state_json handshake
+FUZZ = cargo +nightly fuzz
+FUZZ_PLACES = --fuzz-dir crates/tfplugin/fuzz --target-dir target/fuzz
+
 export KAMAJI_CLUSTER := $(CLUSTER)
 
 .DEFAULT_GOAL := help
-.PHONY: help build rust-target test cluster cluster-down cluster-program demo demo-down docs bench dist
+.PHONY: help build rust-target test conformance fuzz cluster cluster-down cluster-program demo demo-down docs bench dist
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +28,17 @@ build: rust-target ## Build target/release/terraform-provider-kamaji (5 minutes 
 
 test: cluster-program ## Run all tests: format, lints, unit, protocol, docs, acceptance (up to 45 minutes the first time)
 	@tests/run
+
+conformance: ## Play Terraform and OpenTofu against the binary: every RPC, right and broken (15 minutes; `make test` plays a sample)
+	KAMAJI_CONFORMANCE=all cargo test --test protocol -- --nocapture conformance
+
+fuzz: ## Fuzz what is read from outside, FUZZ_SECONDS each (600); needs a nightly Rust and `cargo install cargo-fuzz`
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	  mkdir -p target/fuzz/corpus/$$target; \
+	  $(FUZZ) run $(FUZZ_PLACES) $$target target/fuzz/corpus/$$target crates/tfplugin/fuzz/corpus/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
+	    -dict=crates/tfplugin/fuzz/dictionary; \
+	done
 
 cluster: cluster-program ## Start a Kamaji management cluster on this machine (20 seconds; 10 minutes the first time)
 	@$(CLUSTER) up

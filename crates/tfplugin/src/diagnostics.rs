@@ -50,10 +50,11 @@ impl Diagnostic {
     /// attribute, but for one inside it only the head of the resource.
     fn detail_with_attribute(&self) -> String {
         let path = self.path.to_string();
+        let detail = shortened(&self.detail);
         if self.path.steps().len() < 2 || self.detail.contains(&path) {
-            return self.detail.clone();
+            return detail;
         }
-        format!("{}\n\nAttribute: {path}", self.detail)
+        format!("{detail}\n\nAttribute: {path}")
     }
 
     fn to_proto(&self) -> wire::Diagnostic {
@@ -63,11 +64,32 @@ impl Diagnostic {
         };
         wire::Diagnostic {
             severity: severity.into(),
-            summary: self.summary.clone(),
+            summary: shortened(&self.summary),
             detail: self.detail_with_attribute(),
             attribute: (!self.path.is_root()).then(|| self.path.to_proto()),
         }
     }
+}
+
+/// Longest text of a diagnostic in bytes. The rule and the way out stand around a value that can be of any size.
+const LONGEST_TEXT: usize = 8 << 10;
+
+/// Bytes that are kept at the end of a text that is too long.
+const LONGEST_END: usize = 1 << 10;
+
+/// The text without its middle if it is too long for anybody to read.
+pub(crate) fn shortened(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    let boundary = |mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let (head, tail) = (boundary(LONGEST_TEXT - LONGEST_END), boundary(text.len() - LONGEST_END));
+    format!("{} … ({} bytes left out) … {}", &text[..head], tail - head, &text[tail..])
 }
 
 /// What an operation has to say, in the order in which it was found.
@@ -169,5 +191,15 @@ mod tests {
         all.push(Diagnostic::error("a", "b").at(Path::of("x")));
         all.push(Diagnostic::error("a", "b").at(Path::of("y")));
         assert_eq!(all.iter().count(), 2);
+    }
+
+    /// A value of many megabytes that is refused must not come back as a message of as many.
+    #[test]
+    fn a_long_text_keeps_its_beginning_and_its_end() {
+        let detail = format!("The name is {}. Give another one.", "ä".repeat(1 << 20));
+        let told = Diagnostic::error("Name not allowed", detail).to_proto().detail;
+        assert!(told.len() < LONGEST_TEXT + 100, "{}", told.len());
+        assert!(told.starts_with("The name is ä") && told.ends_with("ä. Give another one."));
+        assert!(told.contains("bytes left out"));
     }
 }

@@ -27,6 +27,8 @@ use unix as platform;
 
 use platform::{Listener, Stream};
 pub(super) use platform::{Socket, SocketError, bind};
+#[cfg(fuzzing)]
+pub(super) use unix::{SOCKET_DIRECTORY_KEY, is_usable};
 
 /// How long accepting rests after an error, which is a lack of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

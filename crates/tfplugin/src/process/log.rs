@@ -36,7 +36,7 @@ pub(super) fn install(name: &str, environment: impl Fn(&str) -> Option<String>) 
 /// The first of `TF_LOG_PROVIDER_<NAME>`, `TF_LOG_PROVIDER` and `TF_LOG` that is set; off without any.
 ///
 /// Terraform's rule for values: unknown ones, and `JSON`, mean trace.
-fn level(name: &str, environment: impl Fn(&str) -> Option<String>) -> LevelFilter {
+pub(super) fn level(name: &str, environment: impl Fn(&str) -> Option<String>) -> LevelFilter {
     let own = format!("TF_LOG_PROVIDER_{}", name.to_uppercase().replace('-', "_"));
     let value = [own.as_str(), "TF_LOG_PROVIDER", "TF_LOG"]
         .into_iter()

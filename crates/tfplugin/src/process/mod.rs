@@ -3,6 +3,8 @@
 mod command_line;
 mod controller;
 mod debug;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod handshake;
 mod interrupt;
 mod lifetime;

@@ -39,7 +39,7 @@ pub(super) async fn read_data_source(
     type Response = wire::read_data_source::Response;
     let read = async {
         let source = inner.data_source(&request.type_name)?;
-        let config = dynamic::read_object("configuration", request.config.as_ref(), source.schema())?;
+        let config = dynamic::read_known("configuration", request.config.as_ref(), source.schema())?;
         let (state, diagnostics) = source.read(&inner.context(), config).await?;
         Ok(Response {
             state: Some(dynamic::write(&state, source.schema())),

@@ -19,6 +19,16 @@ pub(super) fn read_object(what: &str, value: Option<&DynamicValue>, schema: &Sch
     }
 }
 
+/// Reads a value that must be an object of the schema, with nothing in it unknown: what was stored, or what is done now.
+pub(super) fn read_known(what: &str, value: Option<&DynamicValue>, schema: &Schema) -> Result<Value, Diagnostics> {
+    known(what, read_object(what, value, schema)?)
+}
+
+/// The value if nothing in it is unknown.
+pub(super) fn known(what: &str, value: Value) -> Result<Value, Diagnostics> {
+    if value.is_wholly_known() { Ok(value) } else { Err(undecodable(what, &Path::root(), "it has unknown values")) }
+}
+
 /// Reads a value of a type. Core sends msgpack; an absent value is null (protocol, `DynamicValue`).
 pub(super) fn read_type(what: &str, value: Option<&DynamicValue>, ty: &Type) -> Result<Value, Diagnostics> {
     let Some(value) = value else { return Ok(Value::Null) };

@@ -41,7 +41,7 @@ pub(super) async fn open_ephemeral_resource(
     type Response = wire::open_ephemeral_resource::Response;
     let open = async {
         let ephemeral = inner.ephemeral(&request.type_name)?;
-        let config = dynamic::read_object("configuration", request.config.as_ref(), ephemeral.schema())?;
+        let config = dynamic::read_known("configuration", request.config.as_ref(), ephemeral.schema())?;
         let opened = ephemeral.open(&inner.context(), config).await?;
         Ok(Response {
             diagnostics: opened.diagnostics.to_proto(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Inner, dynamic};
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Diagnostics, shortened};
 use crate::function::wire::signature_to_proto;
 use crate::function::{Arguments, Function, FunctionError};
 use crate::proto::tfplugin6 as wire;
@@ -58,6 +58,6 @@ fn call(function: &dyn Function, sent: &[DynamicValue]) -> Result<DynamicValue, 
 
 /// Core makes the text the middle of a sentence of its own, and ends it.
 fn error_to_proto(error: FunctionError) -> wire::FunctionError {
-    let text = error.text.trim_end().trim_end_matches('.').to_owned();
+    let text = shortened(error.text.trim_end().trim_end_matches('.'));
     wire::FunctionError { text, function_argument: error.argument.and_then(|index| i64::try_from(index).ok()) }
 }

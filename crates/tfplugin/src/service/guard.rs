@@ -7,7 +7,7 @@ use tokio::task::JoinError;
 use tonic::{Response, Status};
 use tracing::Instrument as _;
 
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::{Diagnostic, Diagnostics, shortened};
 use crate::proto::tfplugin6 as wire;
 
 /// A response that can say what went wrong.
@@ -131,7 +131,7 @@ impl Fallible for wire::configure_state_store::Response {
 
 /// The details alone, for the responses that carry no diagnostics.
 fn text(diagnostics: &Diagnostics) -> String {
-    diagnostics.iter().map(|diagnostic| diagnostic.detail.as_str()).collect::<Vec<_>>().join("\n")
+    diagnostics.iter().map(|diagnostic| shortened(&diagnostic.detail)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -106,7 +106,8 @@ pub(super) fn read(
     identity: &IdentitySchema,
     data: &wire::ResourceIdentityData,
 ) -> Result<Value, Diagnostics> {
-    let given = dynamic::read_type("identity", data.identity_data.as_ref(), &identity.object_type(resource.schema()))?;
+    let ty = identity.object_type(resource.schema());
+    let given = dynamic::known("identity", dynamic::read_type("identity", data.identity_data.as_ref(), &ty)?)?;
     // Core looks for the presence of an attribute, not for null.
     let lacks = |attribute: &&IdentityAttribute| !attribute.optional && given.get(attribute.name).is_null();
     match identity.attributes.iter().find(lacks) {

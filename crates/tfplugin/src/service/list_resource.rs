@@ -48,7 +48,7 @@ pub(super) fn list_resource(
     let (stop, found_by, type_name) = (cx.stop.clone(), Arc::clone(&inner), request.type_name.clone());
     let found = listing(limit, stop, move |mut results| async move {
         let list = found_by.list_resource(&request.type_name)?;
-        let config = dynamic::read_object("configuration", request.config.as_ref(), list.schema())?;
+        let config = dynamic::read_known("configuration", request.config.as_ref(), list.schema())?;
         let request = ListRequest { config, include_object: request.include_resource_object, limit };
         list.list(&cx, request, &mut results).await
     });

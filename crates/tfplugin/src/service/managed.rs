@@ -83,7 +83,7 @@ pub(super) async fn read_resource(
     type Response = wire::read_resource::Response;
     let read = async {
         let resource = inner.resource(&request.type_name)?;
-        let state = dynamic::read_object("state", request.current_state.as_ref(), resource.schema())?;
+        let state = dynamic::read_known("state", request.current_state.as_ref(), resource.schema())?;
         let private = Private::from_bytes(request.private.clone());
         let answer = resource.read(&inner.context(), ReadRequest { state, private }).await;
         Ok(Response {

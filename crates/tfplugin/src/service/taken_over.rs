@@ -86,7 +86,7 @@ pub(super) async fn generate_resource_config(
     let generate = || {
         let resource = inner.resource(&request.type_name)?;
         let schema = resource.schema();
-        let state = match dynamic::read("state", request.state.as_ref(), schema)? {
+        let state = match dynamic::known("state", dynamic::read("state", request.state.as_ref(), schema)?)? {
             Value::Null => schema.null_object(),
             state => state,
         };

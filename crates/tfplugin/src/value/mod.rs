@@ -8,6 +8,7 @@ pub(crate) mod arbitrary;
 mod json;
 mod msgpack;
 mod number;
+mod order;
 mod types;
 
 use std::collections::BTreeMap;
@@ -204,24 +205,6 @@ impl Value {
             };
         }
         Some(current)
-    }
-}
-
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Null, Self::Null) | (Self::Unknown, Self::Unknown) => true,
-            (Self::Bool(a), Self::Bool(b)) => a == b,
-            (Self::Number(a), Self::Number(b)) => a == b,
-            (Self::String(a), Self::String(b)) => a == b,
-            (Self::List(a), Self::List(b)) => a == b,
-            (Self::Set(a), Self::Set(b)) => {
-                a.iter().all(|item| b.contains(item)) && b.iter().all(|item| a.contains(item))
-            }
-            (Self::Object(a), Self::Object(b)) => a == b,
-            (Self::Dynamic(a), Self::Dynamic(b)) => a == b,
-            _ => false,
-        }
     }
 }
 

@@ -75,6 +75,13 @@ impl PartialEq for Number {
     }
 }
 
+impl Number {
+    /// Some total order that agrees with equality; not that of the numbers.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        if self == other { Ordering::Equal } else { digits(&self.to_string()).cmp(&digits(&other.to_string())) }
+    }
+}
+
 /// Sign, digits without leading and trailing zeros, and the power of ten of the last digit.
 fn digits(text: &str) -> (bool, String, i64) {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -85,7 +92,8 @@ fn digits(text: &str) -> (bool, String, i64) {
     let significant = all.trim_end_matches('0');
     let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
     let dropped = i64::try_from(all.len() - significant.len()).unwrap_or(0);
-    let power = exponent.parse::<i64>().unwrap_or(0).saturating_sub(places).saturating_add(dropped);
+    let beyond = if exponent.starts_with('-') { i64::MIN } else { i64::MAX };
+    let power = exponent.parse::<i64>().unwrap_or(beyond).saturating_sub(places).saturating_add(dropped);
     let significant = significant.trim_start_matches('0');
     if significant.is_empty() { (false, String::new(), 0) } else { (negative, significant.to_owned(), power) }
 }
@@ -126,6 +134,7 @@ mod tests {
     #[case("1", "-1")]
     #[case("10", "1")]
     #[case("1e400", "1e401")]
+    #[case("1", "1e99999999999999999999")]
     fn differ_by_value(#[case] a: &str, #[case] b: &str) {
         assert_ne!(number(a), number(b));
     }

@@ -8,7 +8,7 @@ use super::Value;
 use crate::path::{Path, Step};
 
 /// A type of Terraform's type system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Type {
     /// `string`
     String,

@@ -11,7 +11,7 @@ use super::Address;
 use crate::process::stale;
 
 /// Variable with the directory for the socket; the system's temporary directory without it.
-const SOCKET_DIRECTORY_KEY: &str = "PLUGIN_UNIX_SOCKET_DIR";
+pub(in crate::process) const SOCKET_DIRECTORY_KEY: &str = "PLUGIN_UNIX_SOCKET_DIR";
 
 /// Longest path of a unix socket in bytes: `sun_path` without its final zero.
 const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
@@ -89,7 +89,7 @@ fn bind_in(parent: &Path) -> Result<Socket, SocketError> {
 }
 
 /// Whether the path fits a socket address and a field of the handshake line.
-fn is_usable(path: &Path) -> bool {
+pub(in crate::process) fn is_usable(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.len() <= LONGEST_PATH && !path.contains(['|', '\n', '\r']))
 }
 

@@ -12,6 +12,9 @@ use crate::value::{DecodeError, Number, Type, Value};
 /// bring along could go deeper.
 const MAX_DEPTH: usize = 200;
 
+/// Elements that memory is reserved for before they are read.
+const LARGEST_RESERVE: usize = 1024;
+
 /// Reads a value along its type. Empty bytes are null: core leaves a `DynamicValue` empty for it.
 ///
 /// Every ext is an unknown value, its refinements are dropped. Objects come with exactly the attributes of their type.
@@ -180,7 +183,8 @@ impl<'a> Input<'a> {
     }
 
     fn list(&mut self, length: usize, element: &Type, depth: usize) -> Result<Vec<Value>, DecodeError> {
-        let mut items = Vec::with_capacity(length);
+        // A claimed length costs a byte an element, a value thirty: what is claimed at many depths at once would not fit.
+        let mut items = Vec::with_capacity(length.min(LARGEST_RESERVE));
         for index in 0..length {
             items.push(self.value(element, depth).map_err(|error| error.within(at(index)))?);
         }
