@@ -82,6 +82,29 @@ impl ApiServer {
         self.requests.try_recv().is_err()
     }
 
+    /// Answers everything from now on with this status: an error of the API, or a body that is none of its own. Returns
+    /// the URL.
+    pub fn always(mut self, status: u16) -> String {
+        let url = self.url.clone();
+        tokio::spawn(async move {
+            let nonsense =
+                [json!({}), json!([]), json!("x"), json!(null), json!({"items": 7, "metadata": [], "spec": "x"})];
+            let mut turn = 0;
+            while let Some(asked) = self.requests.recv().await {
+                if status == 200 {
+                    asked.answer(status, &nonsense[turn % nonsense.len()]);
+                    turn += 1;
+                } else {
+                    let message = format!("{} {} is not allowed", asked.method, asked.path);
+                    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden",
+                        "code": status, "message": message});
+                    asked.answer(status, &body);
+                }
+            }
+        });
+        url
+    }
+
     pub async fn next(&mut self) -> Asked {
         tokio::time::timeout(PATIENCE, self.requests.recv()).await.expect("a request").unwrap()
     }

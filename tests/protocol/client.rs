@@ -6,7 +6,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use bytes::{Buf as _, BufMut as _};
 use http::uri::PathAndQuery;
+use hyper::body::Incoming;
 use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
 use tfplugin::proto::goplugin::grpc_broker_client::GrpcBrokerClient;
@@ -14,7 +16,10 @@ use tfplugin::proto::goplugin::grpc_controller_client::GrpcControllerClient;
 use tfplugin::proto::goplugin::grpc_stdio_client::GrpcStdioClient;
 use tfplugin::proto::goplugin::{ConnInfo, Empty, StdioData};
 use tfplugin::proto::tfplugin6::provider_client::ProviderClient;
+use tonic::body::Body;
 use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::Service as _;
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
@@ -90,6 +95,11 @@ impl Launch {
         self
     }
 
+    pub fn without(mut self, key: &str) -> Self {
+        self.command.env_remove(key);
+        self
+    }
+
     pub fn arg(mut self, argument: &str) -> Self {
         self.command.arg(argument);
         self
@@ -107,7 +117,7 @@ impl Launch {
     pub fn start(self) -> Plugin {
         let mut process = self.spawn();
         match process.stdout.recv_timeout(PATIENCE) {
-            Ok(line) => Plugin { handshake: Handshake::parse(&line), process },
+            Ok(line) => Plugin::of(process, &line),
             Err(error) => panic!("no handshake line ({error}); stderr: {:?}", process.drain_stderr()),
         }
     }
@@ -149,6 +159,36 @@ impl Process {
         self.stdout.recv_timeout(PATIENCE).expect("a line on stdout")
     }
 
+    /// The first line on stdout; [`None`] if there is none in time.
+    pub fn handshake_line(&self, limit: Duration) -> Option<String> {
+        self.stdout.recv_timeout(limit).ok()
+    }
+
+    /// Where a developer's process listens, as it tells the developer.
+    pub fn reattach_socket(&self) -> PathBuf {
+        let value = self.reattach_variable();
+        let providers: serde_json::Value = serde_json::from_str(&value).unwrap();
+        let provider = &providers["registry.terraform.io/clastix/kamaji"];
+        provider["Addr"]["String"].as_str().unwrap().into()
+    }
+
+    /// What `-debug` tells the developer to set.
+    pub fn reattach_variable(&self) -> String {
+        loop {
+            let line = self.stdout_line();
+            if let Some(value) = line.strip_prefix("TF_REATTACH_PROVIDERS='") {
+                return value.strip_suffix('\'').unwrap().to_owned();
+            }
+        }
+    }
+
+    /// The most memory that it ever held, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() << 10
+    }
+
     /// Waits for a line on stderr that contains `part`.
     pub fn wait_for_stderr(&mut self, part: &str) {
         let deadline = Instant::now() + PATIENCE;
@@ -170,13 +210,25 @@ impl Process {
 
     /// Waits for the end of the process and of all that holds its stdout; returns the rest of stdout.
     pub fn wait_within(&mut self, limit: Duration) -> (ExitStatus, Vec<String>) {
-        let deadline = Instant::now() + limit;
         let mut rest = Vec::new();
+        match self.end_within(limit, &mut rest) {
+            Some(status) => (status, rest),
+            None => panic!("still running after {limit:?}"),
+        }
+    }
+
+    /// The exit status; [`None`] if the process is still running.
+    pub fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.end_within(limit, &mut Vec::new())
+    }
+
+    fn end_within(&mut self, limit: Duration, rest: &mut Vec<String>) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
         loop {
             match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => rest.push(line),
-                Err(RecvTimeoutError::Disconnected) => return (self.child.wait().unwrap(), rest),
-                Err(RecvTimeoutError::Timeout) => panic!("still running after {limit:?}"),
+                Err(RecvTimeoutError::Disconnected) => return Some(self.child.wait().unwrap()),
+                Err(RecvTimeoutError::Timeout) => return None,
             }
         }
     }
@@ -229,6 +281,16 @@ pub struct Plugin {
 }
 
 impl Plugin {
+    /// A process that has written this handshake line.
+    pub fn of(process: Process, line: &str) -> Self {
+        Plugin { handshake: Handshake::parse(line), process }
+    }
+
+    /// Whether the start was given a certificate whose key is known here.
+    pub fn has_certificate(&self) -> bool {
+        self.process.certificate.is_some()
+    }
+
     /// Connects as the client that started it.
     pub async fn connect(&self) -> Connection {
         self.connect_with(self.process.certificate.as_ref()).await.expect("a connection")
@@ -290,9 +352,43 @@ impl Connection {
         grpc.unary(Request::new(message), PathAndQuery::from_static(path), codec).await.map(|_| ())
     }
 
+    /// An RPC of the provider with these messages, encoded; the messages of the answer, as they came.
+    pub fn call(
+        &self,
+        rpc: &str,
+        messages: Vec<Vec<u8>>,
+    ) -> impl Future<Output = Result<Vec<Vec<u8>>, Status>> + Send + use<> {
+        let mut grpc = Grpc::with_origin(self.http.clone(), http::Uri::from_static("http://localhost"))
+            .max_decoding_message_size(usize::MAX)
+            .max_encoding_message_size(usize::MAX);
+        let path = PathAndQuery::try_from(format!("/tfplugin6.Provider/{rpc}")).unwrap();
+        async move {
+            grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+            let request = Request::new(futures::stream::iter(messages));
+            let mut answer = grpc.streaming(request, path, AsBytes).await?.into_inner();
+            let mut parts = Vec::new();
+            while let Some(part) = answer.message().await? {
+                parts.push(part);
+            }
+            Ok(parts)
+        }
+    }
+
+    /// An HTTP request below gRPC.
+    pub async fn send(&self, request: http::Request<Body>) -> Result<http::Response<Incoming>, Error> {
+        let mut http = self.http.clone();
+        std::future::poll_fn(|context| http.poll_ready(context)).await?;
+        Ok(http.call(request).await?)
+    }
+
     /// `GRPCController.Shutdown`, answered while the streams are open.
     pub async fn shut_down(&mut self) {
-        self.controller.shutdown(Empty {}).await.expect("an answer to Shutdown");
+        self.try_shut_down().await.expect("an answer to Shutdown");
+    }
+
+    /// `GRPCController.Shutdown`.
+    pub async fn try_shut_down(&mut self) -> Result<(), Status> {
+        self.controller.shutdown(Empty {}).await.map(|_| ())
     }
 
     /// Whether the streams that the client never closes are open and silent.
@@ -305,5 +401,45 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+/// Messages as they are on the wire.
+#[derive(Clone, Copy, Default)]
+struct AsBytes;
+
+impl Codec for AsBytes {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for AsBytes {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, message: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put_slice(&message);
+        Ok(())
+    }
+}
+
+impl Decoder for AsBytes {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let mut message = vec![0; buffer.remaining()];
+        buffer.copy_to_slice(&mut message);
+        Ok(Some(message))
     }
 }

@@ -125,13 +125,7 @@ fn an_option_that_does_not_exist_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_developer_attaches_terraform_to_a_debug_process() {
     let mut process = Launch::by_hand().arg("-debug").spawn();
-    let variable = loop {
-        let line = process.stdout_line();
-        if let Some(value) = line.strip_prefix("TF_REATTACH_PROVIDERS='") {
-            break value.strip_suffix('\'').unwrap().to_owned();
-        }
-    };
-    let providers: serde_json::Value = serde_json::from_str(&variable).unwrap();
+    let providers: serde_json::Value = serde_json::from_str(&process.reattach_variable()).unwrap();
     let provider = &providers["registry.terraform.io/clastix/kamaji"];
     assert_eq!(provider["Protocol"], "grpc");
     assert_eq!(provider["ProtocolVersion"], 6);

@@ -8,6 +8,7 @@ mod broken_input;
 mod calls;
 mod certificate;
 mod client;
+mod conformance;
 mod data_sources;
 mod ephemeral;
 mod functions;
