@@ -24,7 +24,7 @@ use super::operation::Operation;
 use super::pages::PAGE;
 use super::plugin;
 use super::shared::Shared;
-use super::transport::{Answer, Call};
+use super::transport::{Answer, Call, auth_failure};
 
 /// Requests in flight, unless the configuration says otherwise. HTTP/1.1 needs a connection for each; the API server's own
 /// fairness does the rest.
@@ -487,6 +487,7 @@ async fn build(config: Option<kube::Config>) -> Result<Session, ApiError> {
     }
     match tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await {
         Ok(Ok(client)) => Ok(Session { client, expires }),
+        Ok(Err(kube::Error::Auth(error))) => Err(ApiError::Credentials(auth_failure(&error))),
         Ok(Err(error)) => Err(ApiError::Credentials(chain(&error))),
         Err(error) => Err(ApiError::Credentials(error.to_string())),
     }

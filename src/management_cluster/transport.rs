@@ -187,7 +187,7 @@ pub(super) fn from_transport(host: &str, error: &kube::Error) -> (ApiError, Agai
             return (ApiError::Tls { host: host.to_owned(), cause: tls.to_string() }, Again::Never);
         }
         if let Some(auth) = source.downcast_ref::<AuthError>() {
-            return (ApiError::Credentials(chain(auth)), Again::Never);
+            return (ApiError::Credentials(auth_failure(auth)), Again::Never);
         }
         let never_connected = source
             .downcast_ref::<hyper_util::client::legacy::Error>()
@@ -212,6 +212,17 @@ fn causes(error: &kube::Error) -> String {
     let text = chain(error);
     let text = text.strip_prefix("ServiceError: ").unwrap_or(&text);
     text.strip_prefix("client error (Connect): ").unwrap_or(text).to_owned()
+}
+
+/// What a token file or the command of an `auth-provider` did wrong. kube's own text holds what the command printed, which
+/// may be a token.
+pub(super) fn auth_failure(error: &AuthError) -> String {
+    match error {
+        AuthError::AuthExecRun { out, .. } => {
+            format!("the credential plugin failed ({}); run it in a terminal to see why", out.status)
+        }
+        other => chain(other),
+    }
 }
 
 /// Seconds; the form with a date is not used by Kubernetes.
@@ -250,6 +261,16 @@ mod tests {
     #[case("299", None)]
     fn the_text_of_a_warning(#[case] header: &str, #[case] text: Option<&str>) {
         assert_eq!(text_of_299(header).as_deref(), text);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_credential_plugin_prints_is_not_shown() {
+        let out = std::process::Command::new("sh").args(["-c", "echo s3cret; echo s3cret >&2; exit 3"]).output();
+        let error = AuthError::AuthExecRun { cmd: "sh -c s3cret".into(), out: Box::new(out.expect("runs")) };
+        let text = auth_failure(&error);
+        assert!(!text.contains("s3cret"), "{text}");
+        assert!(text.contains("exit status: 3"), "{text}");
     }
 
     #[test]
