@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use tfplugin::schema::{Schema, Validator, boolean, string_list};
 use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
-use super::{Invocation, Now, TenantAction, asleep, refused, tenant};
+use super::{Invocation, Now, TenantAction, asleep, going, name, refused, tenant};
 use crate::kamaji::names;
 use crate::managed_object::schema::{not_empty, timeouts};
 use crate::tenant_cluster::drain::{Drain, Leaving, options};
@@ -56,21 +56,17 @@ impl TenantAction for DrainNode {
     }
 
     fn refusal(&self, now: &Now<'_>, _config: &Value) -> Option<Diagnostic> {
-        let view = &now.view;
-        let name = format!("TenantControlPlane {}/{}", view.namespace(), view.name());
-        if let Some(since) = view.deletion_timestamp() {
-            return Some(refused("Control plane is being deleted", format!("{name} is being deleted since {since}.")));
-        }
-        if view.write_limited() {
-            return Some(refused(
-                "Writes in the tenant are limited",
-                format!(
-                    "`write_permissions` of {name} keeps nodes from being cordoned and pods from going or coming elsewhere. Lift \
-                     it and apply that first."
-                ),
-            ));
-        }
-        asleep(now)
+        let limited = || {
+            now.view.write_limited().then(|| {
+                let detail = format!(
+                    "`write_permissions` of {} keeps nodes from being cordoned and pods from going or coming elsewhere. Lift \
+                     it and apply that first.",
+                    name(now)
+                );
+                refused("Writes in the tenant are limited", detail)
+            })
+        };
+        going(now).or_else(limited).or_else(|| asleep(now))
     }
 
     async fn carry_out(&self, on: &Invocation<'_>, _live: Json, config: &Value) -> Result<Diagnostics, Diagnostics> {

@@ -6,6 +6,7 @@
 pub mod drain_node;
 pub mod pause;
 pub mod restart;
+mod rollout;
 pub mod rotate_certificates;
 #[cfg(test)]
 mod tests;
@@ -24,16 +25,13 @@ use crate::configured::Configured;
 use crate::kamaji::tenant_control_plane::{Status, View};
 use crate::managed_object::Scene;
 use crate::managed_object::schema::timeout;
-use crate::management_cluster::{Operation, json_of};
+use crate::management_cluster::{ApplyOptions, Operation, Written, json_of};
 use crate::tenant_cluster::reach::{Reach, missing};
 use crate::tenant_cluster::{Connect, over_the_network, reference};
 use crate::tenant_control_plane::knows_pauses;
 
 /// The longest that a plan looks at a control plane.
 const LOOK: Duration = Duration::from_secs(10);
-
-/// The attribute that names the tenant.
-const TENANT: &str = "tenant_control_plane_id";
 
 /// What differs from action to action.
 #[async_trait]
@@ -78,6 +76,16 @@ impl Invocation<'_> {
     /// A field manager of the action's own: what it writes stays apart from what the resource of the object owns.
     pub fn manager(&self, word: &str) -> String {
         format!("{}-{word}", self.scene.field_manager)
+    }
+
+    /// Writes fields of the control plane `live` as the manager of this word. `doing` completes "Failed to …".
+    async fn apply(&self, live: &View<'_>, word: &str, doing: &str, mut manifest: Json) -> Result<Written, Diagnostic> {
+        let Scene { cluster, operation, object, .. } = &self.scene;
+        // With the UID: an apply would make an object that has gone meanwhile.
+        manifest["metadata"]["uid"] = live.uid().into();
+        let options = ApplyOptions { field_manager: self.manager(word), force: false, dry_run: false };
+        let written = cluster.apply(operation, object, &manifest, &options).await;
+        written.map_err(|error| error.to_diagnostic(&format!("{doing} {object}")))
     }
 }
 
@@ -178,15 +186,25 @@ fn tenant() -> Attribute {
 
 /// A refusal at the attribute that names the tenant.
 fn refused(summary: &str, detail: String) -> Diagnostic {
-    Diagnostic::error(summary, detail).at(Path::of(TENANT))
+    Diagnostic::error(summary, detail).at(Path::of(reference::ATTRIBUTE))
+}
+
+/// The control plane, as texts name it.
+fn name(now: &Now<'_>) -> String {
+    format!("TenantControlPlane {}/{}", now.view.namespace(), now.view.name())
+}
+
+/// Why the control plane is not worth it any more.
+fn going(now: &Now<'_>) -> Option<Diagnostic> {
+    let since = now.view.deletion_timestamp()?;
+    Some(refused("Control plane is being deleted", format!("{} is being deleted since {since}.", name(now))))
 }
 
 /// Why Kamaji would not do anything for the control plane.
 fn idle(now: &Now<'_>) -> Option<Diagnostic> {
-    let view = &now.view;
-    let name = format!("TenantControlPlane {}/{}", view.namespace(), view.name());
-    if let Some(since) = view.deletion_timestamp() {
-        return Some(refused("Control plane is being deleted", format!("{name} is being deleted since {since}.")));
+    let (view, name) = (&now.view, name(now));
+    if let Some(going) = going(now) {
+        return Some(going);
     }
     if view.paused() && now.knows_pauses {
         return Some(refused(
@@ -214,10 +232,9 @@ fn asleep(now: &Now<'_>) -> Option<Diagnostic> {
         refused(
             "Control plane sleeps",
             format!(
-                "TenantControlPlane {}/{} is scaled to zero, so that its API does not run. Set \
-                 `control_plane.deployment.replicas` and apply that first.",
-                view.namespace(),
-                view.name()
+                "{} is scaled to zero, so that its API does not run. Set `control_plane.deployment.replicas` and apply that \
+                 first.",
+                name(now)
             ),
         )
     })

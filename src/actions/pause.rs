@@ -16,8 +16,9 @@ use crate::kamaji::tenant_control_plane::{PAUSED_ANNOTATION, View};
 use crate::managed_object::schema::timeouts;
 use crate::management_cluster::error::OwnerOperation;
 use crate::management_cluster::field_path::Step;
-use crate::management_cluster::managed_fields::{entries, owners};
-use crate::management_cluster::{ApplyOptions, Change, json_of};
+use crate::management_cluster::managed_fields::{Owner, entries, owners};
+use crate::management_cluster::{Change, json_of};
+use crate::tenant_cluster::reach::missing;
 use crate::tenant_control_plane::settle;
 
 /// The end of the field manager's name.
@@ -99,11 +100,8 @@ impl TenantAction for Pause {
             return Ok(Diagnostics::new());
         }
         let reason = config.str_at("reason").unwrap_or_default();
-        // With the UID: an apply would make an object that has gone meanwhile.
-        let manifest = json!({"metadata": {"uid": view.uid(), "annotations": {PAUSED_ANNOTATION: reason}}});
-        let options = ApplyOptions { field_manager: on.manager(MANAGER), force: false, dry_run: false };
-        let written = scene.cluster.apply(&scene.operation, &scene.object, &manifest, &options).await;
-        let written = written.map_err(|error| error.to_diagnostic(&format!("pause {}", scene.object)))?;
+        let manifest = json!({"metadata": {"annotations": {PAUSED_ANNOTATION: reason}}});
+        let written = on.apply(&view, MANAGER, "pause", manifest).await?;
         if !View::new(&json_of(&written.object)).paused() {
             let detail = format!(
                 "{} was written, and has no annotation {PAUSED_ANNOTATION:?} after it: an admission \
@@ -166,13 +164,11 @@ async fn remove(on: &Invocation<'_>) -> Result<Json, Diagnostic> {
     let doing = format!("resume {}", scene.object);
     let found = scene.cluster.get(&scene.operation, &scene.object).await;
     let found = found.map_err(|error| error.to_diagnostic(&doing))?;
-    let found = found.ok_or_else(|| crate::tenant_cluster::reach::missing(&scene.object))?;
+    let found = found.ok_or_else(|| missing(&scene.object))?;
     let managed = entries(found.metadata.managed_fields.as_deref().unwrap_or_default());
     let path = ["metadata", "annotations", PAUSED_ANNOTATION].map(|name| Step::Field(name.to_owned()));
     let own = on.manager(MANAGER);
-    let declares = |owner: &&crate::management_cluster::managed_fields::Owner| {
-        owner.operation == OwnerOperation::Apply && owner.manager != own
-    };
+    let declares = |owner: &&Owner| owner.operation == OwnerOperation::Apply && owner.manager != own;
     if let Some(owner) = owners(&managed, &path).into_iter().find(declares) {
         let out = if owner.manager == scene.field_manager {
             "Remove it from `annotations` of the kamaji_tenant_control_plane and apply that; no action is needed then."

@@ -12,12 +12,13 @@ use serde_json::{Value as Json, json};
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
+use super::rollout::{self, Unfinished};
 use super::{Invocation, Now, TenantAction, asleep, idle, tenant};
 use crate::kamaji::readiness::Level;
-use crate::kamaji::tenant_control_plane::{Replicas, View};
+use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::schema::timeouts;
-use crate::management_cluster::watch::{EndReason, wait_until};
-use crate::management_cluster::{ApplyOptions, Kind, ObjectRef, json_of};
+use crate::management_cluster::json_of;
+use crate::management_cluster::watch::EndReason;
 use crate::tenant_control_plane::settle;
 
 /// The annotation of the pods: when they were asked for.
@@ -61,12 +62,9 @@ impl TenantAction for Restart {
         let view = View::new(&live);
         let now = Timestamp::now().round(Unit::Second).unwrap_or_else(|_| Timestamp::now()).to_string();
         let annotations = json!({RESTARTED_AT: now});
-        // With the UID: an apply would make an object that has gone meanwhile.
-        let manifest = json!({"metadata": {"uid": view.uid()},
-            "spec": {"controlPlane": {"deployment": {"podAdditionalMetadata": {"annotations": annotations}}}}});
-        let options = ApplyOptions { field_manager: on.manager(MANAGER), force: false, dry_run: false };
-        let written = scene.cluster.apply(&scene.operation, &scene.object, &manifest, &options).await;
-        let written = written.map_err(|error| error.to_diagnostic(&format!("restart {}", scene.object)))?;
+        let manifest =
+            json!({"spec": {"controlPlane": {"deployment": {"podAdditionalMetadata": {"annotations": annotations}}}}});
+        let written = on.apply(&view, MANAGER, "restart", manifest).await?;
         on.progress.say(format!("Kamaji is asked for new pods of {}, as of {now}.", scene.object));
         rolled_out(on, &now, view.wanted_replicas()).await?;
         let tell = |reason: &str| on.progress.say(reason);
@@ -84,24 +82,8 @@ impl TenantAction for Restart {
 /// Waits until the Deployment has pods of this restart, and no others.
 async fn rolled_out(on: &Invocation<'_>, restarted_at: &str, wanted: i64) -> Result<(), Diagnostic> {
     let scene = &on.scene;
-    let namespace = scene.object.namespace.clone().unwrap_or_default();
-    let deployment = ObjectRef::namespaced(Kind::Deployment, namespace, scene.object.name.clone());
-    let mut told = String::new();
-    let mut state = String::new();
-    let waited = wait_until(&scene.cluster, &scene.operation, &deployment, None, |seen| {
-        match how_far(seen.map(json_of).as_ref(), restarted_at, wanted) {
-            None => Some(()),
-            Some(now) => {
-                if now != told {
-                    on.progress.say(now.as_str());
-                    told.clone_from(&now);
-                }
-                state = now;
-                None
-            }
-        }
-    });
-    let Err(ended) = waited.await else { return Ok(()) };
+    let followed = rollout::follow(on, |deployment| how_far(deployment, restarted_at, wanted)).await;
+    let Err(Unfinished { ended, missing: state }) = followed else { return Ok(()) };
     Err(match ended.reason {
         EndReason::Stopped => Diagnostic::error(
             "Interrupted while waiting",
@@ -120,23 +102,15 @@ async fn rolled_out(on: &Invocation<'_>, restarted_at: &str, wanted: i64) -> Res
                 ),
             )
         }
-        EndReason::Failed(error) => error.to_diagnostic(&format!("wait for {deployment}")),
+        EndReason::Failed(error) => error.to_diagnostic(&format!("wait for {}", rollout::deployment(on))),
     })
 }
 
 /// What is missing until a Deployment has rolled out a restart; [`None`] if nothing is.
-fn how_far(deployment: Option<&Json>, restarted_at: &str, wanted: i64) -> Option<String> {
-    let Some(deployment) = deployment else { return Some("The Deployment does not exist.".to_owned()) };
+fn how_far(deployment: &Json, restarted_at: &str, wanted: i64) -> Option<String> {
     let annotations = deployment.pointer("/spec/template/metadata/annotations");
     if annotations.and_then(|all| all.get(RESTARTED_AT)?.as_str()).is_none_or(|at| at < restarted_at) {
         return Some("Waiting for Kamaji to change the Deployment.".to_owned());
     }
-    let number = |pointer: &str| deployment.pointer(pointer).and_then(Json::as_i64);
-    if number("/metadata/generation") != number("/status/observedGeneration") {
-        return Some("The Deployment has changed and its roll-out has not started.".to_owned());
-    }
-    let replicas = deployment.get("status").map(Replicas::of).unwrap_or_default();
-    (!replicas.rolled_out(wanted)).then(|| {
-        format!("{} of {wanted} pods are new; {} of {} are ready.", replicas.updated, replicas.ready, replicas.total)
-    })
+    rollout::left(deployment, wanted)
 }

@@ -9,19 +9,13 @@ use crate::kamaji::names::is_dns1123_subdomain;
 use crate::tenant_cluster::reference;
 use crate::{worker, worker_join, worker_nodes};
 
-const TENANT: &str = "tenant_control_plane_id";
-
-/// The attributes of the result that say more than which control plane is meant, null unless the id says so.
-const PARTS: [&str; 8] =
-    ["namespace", "name", TENANT, "join_id", "node_name", "join_ids", "node_names", "label_selector"];
-
 pub(super) static PARSE: Row = Row::new(
     "parse_resource_id",
     || {
         let result = vec![
             string("namespace").doc("Namespace of the control plane; null for cluster-wide objects."),
             string("name").doc("Name of the control plane, or of the cluster-wide object."),
-            string(TENANT).doc("`namespace/name` of the control plane; null for cluster-wide objects."),
+            string(reference::ATTRIBUTE).doc("`namespace/name` of the control plane; null for cluster-wide objects."),
             string("join_id").doc("The join, in the id of a `kamaji_worker_join`."),
             string("node_name").doc("The node, in the id of a `kamaji_worker`."),
             string_list("join_ids").doc("The joins, in the id of a `kamaji_worker_nodes`."),
@@ -43,7 +37,7 @@ pub(super) static PARSE: Row = Row::new(
 
 fn parse(arguments: &Arguments) -> Option<Value> {
     let id = arguments.text(0);
-    let mut parts = Value::object(PARTS.map(|name| (name, Value::Null)));
+    let mut parts = Value::object(PARSE.signature.result.nested().iter().map(|part| (part.name, Value::Null)));
     let tenant = if let Ok((tenant, node)) = worker::parse_id(id) {
         parts.set("node_name", node.into());
         tenant
@@ -60,7 +54,7 @@ fn parse(arguments: &Arguments) -> Option<Value> {
         Ok(object) => {
             parts.set("namespace", object.namespace.into());
             parts.set("name", object.name.into());
-            parts.set(TENANT, tenant.into());
+            parts.set(reference::ATTRIBUTE, tenant.into());
         }
         Err(_) if is_dns1123_subdomain(id) => parts.set("name", id.into()),
         Err(_) => return None,

@@ -10,7 +10,8 @@ use crate::management_cluster::{Kind, ObjectRef};
 /// What a configuration should say, so that Terraform knows the order of things.
 pub const FORM: &str = "tenant_control_plane_id = kamaji_tenant_control_plane.<name>.id";
 
-const ATTRIBUTE: &str = "tenant_control_plane_id";
+/// The attribute that names a control plane.
+pub const ATTRIBUTE: &str = "tenant_control_plane_id";
 
 /// Reads `namespace/name`.
 ///

@@ -19,11 +19,12 @@ use serde_json::{Value as Json, json};
 use tfplugin::schema::{Schema, Validator, string_list};
 use tfplugin::{Diagnostic, Diagnostics, Path, Value};
 
+use super::rollout::{self, Unfinished};
 use super::{Invocation, Now, TenantAction, asleep, idle, refused, tenant};
 use crate::kamaji::readiness::Level;
-use crate::kamaji::tenant_control_plane::{NAME_LABEL, Replicas, View};
+use crate::kamaji::tenant_control_plane::{NAME_LABEL, View};
 use crate::managed_object::schema::{not_empty, timeouts};
-use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until, wait_until_selected};
+use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until_selected};
 use crate::management_cluster::{Change, Kind, ObjectRef, Operation, Propagation, json_of};
 use crate::tenant_cluster::kubeconfig::User;
 use crate::tenant_cluster::reach::For;
@@ -169,7 +170,7 @@ impl<'a> Rotation<'a> {
         };
         let before = found.into_iter().filter(|issued| wanted.takes(&issued.component));
         let before: BTreeMap<String, Issued> = before.map(|issued| (issued.name.clone(), issued)).collect();
-        let deployment = scene.cluster.get(&scene.operation, &deployment(on)).await;
+        let deployment = scene.cluster.get(&scene.operation, &rollout::deployment(on)).await;
         let deployment = deployment.map_err(|error| error.to_diagnostic(&doing))?;
         let mounted = deployment.as_ref().map(|object| hashes(&json_of(object))).unwrap_or_default();
         let knows_rotate =
@@ -183,11 +184,7 @@ impl<'a> Rotation<'a> {
     async fn issue(&self) -> Result<(), Diagnostic> {
         let first = |issued: &&Issued| !self.wanted.authority || issued.component == AUTHORITY;
         for issued in self.before.values().filter(first) {
-            if self.knows_rotate && issued.component != ADMIN {
-                self.annotate(issued).await?;
-            } else {
-                self.delete(issued).await?;
-            }
+            self.renew(issued).await?;
         }
         if !self.wanted.authority {
             return Ok(());
@@ -203,7 +200,7 @@ impl<'a> Rotation<'a> {
         self.on.progress.say(format!("The new CA is there: pin {}, valid until {}.", renewed.pin, renewed.not_after));
         // Its CA is another one, so it does not follow.
         for issued in self.before.values().filter(|issued| issued.component == FRONT_PROXY_CLIENT) {
-            if self.knows_rotate { self.annotate(issued).await? } else { self.delete(issued).await? }
+            self.renew(issued).await?;
         }
         Ok(())
     }
@@ -272,6 +269,16 @@ impl<'a> Rotation<'a> {
         .await
     }
 
+    /// Asks for a Secret anew in the way that this Kamaji understands. That of the admin kubeconfigs is deleted in any case:
+    /// the annotation renews a part of it only.
+    async fn renew(&self, issued: &Issued) -> Result<(), Diagnostic> {
+        if self.knows_rotate && issued.component != ADMIN {
+            self.annotate(issued).await
+        } else {
+            self.delete(issued).await
+        }
+    }
+
     async fn annotate(&self, issued: &Issued) -> Result<(), Diagnostic> {
         let scene = &self.on.scene;
         let secret = ObjectRef::namespaced(Kind::Secret, namespace(self.on), &issued.name);
@@ -289,28 +296,10 @@ impl<'a> Rotation<'a> {
 
     /// Waits until the Deployment has the hashes of the new Secrets, and only pods with them.
     async fn roll_out(&self) -> Result<(), Diagnostic> {
-        let scene = &self.on.scene;
         let components = self.before.values().map(|issued| format!("{MOUNTED}{}", issued.component));
         let expected: Vec<String> = components.filter(|label| self.mounted.contains_key(label)).collect();
-        let (mut told, mut state) = (String::new(), String::new());
-        let object = deployment(self.on);
-        let waited = wait_until(&scene.cluster, &scene.operation, &object, None, |seen| {
-            let missing = match seen.map(json_of) {
-                None => "The Deployment does not exist.".to_owned(),
-                Some(now) => match self.not_rolled_out(&now, &expected) {
-                    None => return Some(()),
-                    Some(missing) => missing,
-                },
-            };
-            if missing != told {
-                self.on.progress.say(missing.as_str());
-                told.clone_from(&missing);
-            }
-            state = missing;
-            None
-        });
-        let Err(ended) = waited.await else { return Ok(()) };
-        Err(self.too_late(&ended, &state))
+        let followed = rollout::follow(self.on, |deployment| self.not_rolled_out(deployment, &expected)).await;
+        followed.map_err(|Unfinished { ended, missing }| self.too_late(&ended, &missing))
     }
 
     fn not_rolled_out(&self, deployment: &Json, expected: &[String]) -> Option<String> {
@@ -318,18 +307,7 @@ impl<'a> Rotation<'a> {
         if let Some(old) = expected.iter().find(|label| now.get(*label) == self.mounted.get(*label)) {
             return Some(format!("Waiting for pods with the new {}.", old.trim_start_matches(MOUNTED)));
         }
-        let number = |pointer: &str| deployment.pointer(pointer).and_then(Json::as_i64);
-        if number("/metadata/generation") != number("/status/observedGeneration") {
-            return Some("The Deployment has changed and its roll-out has not started.".to_owned());
-        }
-        let wanted = number("/spec/replicas").unwrap_or(1);
-        let replicas = deployment.get("status").map(Replicas::of).unwrap_or_default();
-        (!replicas.rolled_out(wanted)).then(|| {
-            format!(
-                "{} of {wanted} pods are new; {} of {} are ready.",
-                replicas.updated, replicas.ready, replicas.total
-            )
-        })
+        rollout::left(deployment, deployment.pointer("/spec/replicas").and_then(Json::as_i64).unwrap_or(1))
     }
 
     /// Shows that the new chain works: nothing is left, and the tenant's API answers to both administrators.
@@ -451,10 +429,6 @@ fn namespace<'a>(on: &'a Invocation<'_>) -> &'a str {
 
 fn labels(on: &Invocation<'_>) -> String {
     format!("{NAME_LABEL}={}", on.scene.object.name)
-}
-
-fn deployment(on: &Invocation<'_>) -> ObjectRef {
-    ObjectRef::namespaced(Kind::Deployment, namespace(on), on.scene.object.name.clone())
 }
 
 /// The hashes of what the pods of a Deployment mount.
