@@ -2,7 +2,7 @@
 
 use super::{Function, Parameter, Signature};
 use crate::schema::docs::attributes::{self, described};
-use crate::schema::docs::{code, section};
+use crate::schema::docs::{code, example_usage, section};
 use crate::schema::{Attribute, Kind};
 use crate::value::Type;
 
@@ -19,15 +19,7 @@ pub fn page(provider: &str, function: &dyn Function, examples: &[(&str, &str)]) 
         section(&mut page, &format!("**Deprecated:** {why}"));
     }
     section(&mut page, signature.description.trim());
-    if !examples.is_empty() {
-        section(&mut page, "## Example Usage");
-    }
-    for (title, hcl) in examples {
-        if !title.is_empty() {
-            section(&mut page, &format!("### {title}"));
-        }
-        section(&mut page, &code("terraform", hcl));
-    }
+    example_usage(&mut page, examples);
     section(&mut page, "## Signature");
     section(&mut page, &code("text", &head(name, signature)));
     let parameters = || signature.parameters.iter().chain(&signature.variadic);

@@ -27,15 +27,7 @@ pub fn page(
         ObjectKind::Action => format!("{type_name} (Action)"),
     };
     section(&mut page, &format!("# {heading}\n\n{}", schema.description.trim()));
-    if !examples.is_empty() {
-        section(&mut page, "## Example Usage");
-    }
-    for (title, hcl) in examples {
-        if !title.is_empty() {
-            section(&mut page, &format!("### {title}"));
-        }
-        section(&mut page, &code("terraform", hcl));
-    }
+    example_usage(&mut page, examples);
     if let Some(extra) = extra {
         section(&mut page, extra.trim());
     }
@@ -86,6 +78,19 @@ fn first_sentence(description: &str) -> String {
     match line.find(". ") {
         Some(end) => line[..=end].to_owned(),
         None => line,
+    }
+}
+
+/// Adds examples with their titles; an empty title gives no heading.
+pub(crate) fn example_usage(page: &mut String, examples: &[(&str, &str)]) {
+    if !examples.is_empty() {
+        section(page, "## Example Usage");
+    }
+    for (title, hcl) in examples {
+        if !title.is_empty() {
+            section(page, &format!("### {title}"));
+        }
+        section(page, &code("terraform", hcl));
     }
 }
 

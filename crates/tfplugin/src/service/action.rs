@@ -17,7 +17,6 @@ use crate::proto::tfplugin6 as wire;
 use crate::proto::tfplugin6::invoke_action::Event;
 use crate::proto::tfplugin6::invoke_action::event::{self, Completed};
 use crate::resource::Context;
-use crate::schema::validate::validate;
 
 impl Inner {
     fn action(&self, type_name: &str) -> Result<&dyn Action, Diagnostics> {
@@ -33,10 +32,7 @@ pub(super) async fn validate_action_config(
     type Response = wire::validate_action_config::Response;
     let check = || {
         let action = inner.action(&request.type_name)?;
-        let config = dynamic::read_object("configuration", request.config.as_ref(), action.schema())?;
-        let mut diagnostics = validate(action.schema(), &config, false);
-        diagnostics.extend(action.validate(&config));
-        Ok(diagnostics)
+        dynamic::check(request.config.as_ref(), action.schema(), false, |config| action.validate(&config))
     };
     Response::failed(&check().unwrap_or_else(|diagnostics: Diagnostics| diagnostics))
 }

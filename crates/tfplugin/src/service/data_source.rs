@@ -7,7 +7,6 @@ use super::{Inner, dynamic};
 use crate::data_source::DataSource;
 use crate::diagnostics::Diagnostics;
 use crate::proto::tfplugin6 as wire;
-use crate::schema::validate::validate;
 
 impl Inner {
     fn data_source(&self, type_name: &str) -> Result<&dyn DataSource, Diagnostics> {
@@ -24,10 +23,7 @@ pub(super) async fn validate_data_resource_config(
     type Response = wire::validate_data_resource_config::Response;
     let check = || {
         let source = inner.data_source(&request.type_name)?;
-        let config = dynamic::read_object("configuration", request.config.as_ref(), source.schema())?;
-        let mut diagnostics = validate(source.schema(), &config, false);
-        diagnostics.extend(source.validate(&config));
-        Ok(diagnostics)
+        dynamic::check(request.config.as_ref(), source.schema(), false, |config| source.validate(&config))
     };
     Response::failed(&check().unwrap_or_else(|diagnostics: Diagnostics| diagnostics))
 }

@@ -4,6 +4,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::path::Path;
 use crate::proto::tfplugin6::DynamicValue;
 use crate::schema::Schema;
+use crate::schema::validate::validate;
 use crate::value::{self, Type, Value};
 
 /// Reads a value of a schema. `what` names it in the error: "configuration", "prior state".
@@ -27,6 +28,20 @@ pub(super) fn read_known(what: &str, value: Option<&DynamicValue>, schema: &Sche
 /// The value if nothing in it is unknown.
 pub(super) fn known(what: &str, value: Value) -> Result<Value, Diagnostics> {
     if value.is_wholly_known() { Ok(value) } else { Err(undecodable(what, &Path::root(), "it has unknown values")) }
+}
+
+/// Checks a configuration: the rules of each attribute, then those across attributes, which `rules` applies. `write_only`:
+/// whether the client takes write-only attributes.
+pub(super) fn check(
+    config: Option<&DynamicValue>,
+    schema: &Schema,
+    write_only: bool,
+    rules: impl FnOnce(Value) -> Diagnostics,
+) -> Result<Diagnostics, Diagnostics> {
+    let config = read_object("configuration", config, schema)?;
+    let mut diagnostics = validate(schema, &config, write_only);
+    diagnostics.extend(rules(config));
+    Ok(diagnostics)
 }
 
 /// Reads a value of a type. Core sends msgpack; an absent value is null (protocol, `DynamicValue`).

@@ -9,7 +9,6 @@ use crate::diagnostics::Diagnostics;
 use crate::ephemeral::EphemeralResource;
 use crate::private::Private;
 use crate::proto::tfplugin6 as wire;
-use crate::schema::validate::validate;
 
 impl Inner {
     fn ephemeral(&self, type_name: &str) -> Result<&dyn EphemeralResource, Diagnostics> {
@@ -26,10 +25,7 @@ pub(super) async fn validate_ephemeral_resource_config(
     type Response = wire::validate_ephemeral_resource_config::Response;
     let check = || {
         let ephemeral = inner.ephemeral(&request.type_name)?;
-        let config = dynamic::read_object("configuration", request.config.as_ref(), ephemeral.schema())?;
-        let mut diagnostics = validate(ephemeral.schema(), &config, false);
-        diagnostics.extend(ephemeral.validate(&config));
-        Ok(diagnostics)
+        dynamic::check(request.config.as_ref(), ephemeral.schema(), false, |config| ephemeral.validate(&config))
     };
     Response::failed(&check().unwrap_or_else(|diagnostics: Diagnostics| diagnostics))
 }

@@ -12,7 +12,6 @@ use crate::diagnostics::Diagnostics;
 use crate::list_resource::{ListRequest, ListResource, Listed, Said, listing};
 use crate::proto::tfplugin6 as wire;
 use crate::resource::Resource;
-use crate::schema::validate::validate;
 
 impl Inner {
     fn list_resource(&self, type_name: &str) -> Result<&dyn ListResource, Diagnostics> {
@@ -29,10 +28,7 @@ pub(super) async fn validate_list_resource_config(
     type Response = wire::validate_list_resource_config::Response;
     let check = || {
         let list = inner.list_resource(&request.type_name)?;
-        let config = dynamic::read_object("configuration", request.config.as_ref(), list.schema())?;
-        let mut diagnostics = validate(list.schema(), &config, false);
-        diagnostics.extend(list.validate(&config));
-        Ok(diagnostics)
+        dynamic::check(request.config.as_ref(), list.schema(), false, |config| list.validate(&config))
     };
     Response::failed(&check().unwrap_or_else(|diagnostics: Diagnostics| diagnostics))
 }

@@ -8,7 +8,6 @@ use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::private::Private;
 use crate::proto::tfplugin6 as wire;
 use crate::resource::{ReadRequest, Resource, ValidateRequest};
-use crate::schema::validate::validate;
 use crate::value::{self, Value};
 
 impl Inner {
@@ -27,11 +26,9 @@ pub(super) async fn validate_resource_config(
     type Response = wire::validate_resource_config::Response;
     let check = || {
         let resource = inner.resource(&request.type_name)?;
-        let config = dynamic::read_object("configuration", request.config.as_ref(), resource.schema())?;
         let write_only = request.client_capabilities.is_some_and(|client| client.write_only_attributes_allowed);
-        let mut diagnostics = validate(resource.schema(), &config, write_only);
-        diagnostics.extend(resource.validate(&ValidateRequest { config }));
-        Ok(diagnostics)
+        let rules = |config| resource.validate(&ValidateRequest { config });
+        dynamic::check(request.config.as_ref(), resource.schema(), write_only, rules)
     };
     Response::failed(&check().unwrap_or_else(|diagnostics: Diagnostics| diagnostics))
 }
