@@ -96,7 +96,7 @@ impl<M: Managed> ManagedResource<M> {
     /// The memory of an object that exists: what an import would remember.
     pub(super) fn adopted(&self, scene: &Scene, found: &DynamicObject, planned: &Value, memory: &Memory) -> Memory {
         let mut memory = Memory { nonce: String::new(), was_ready: true, ..memory.clone() };
-        self.take(scene, found, &mut memory, &self.rules(planned));
+        self.take(scene, (found, &json_of(found)), &mut memory, &self.rules(planned));
         memory
     }
 

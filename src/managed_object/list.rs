@@ -72,7 +72,8 @@ impl<M: Listable> ManagedList<M> {
             object,
             field_manager: resource.shared.field_manager(),
         };
-        let (state, said) = resource.state_of(&scene, &state, &found, &mut Memory::default(), true).await;
+        let (state, said) =
+            resource.state_of(&scene, &state, (&found, &json_of(&found)), &mut Memory::default(), true).await;
         let said: Vec<_> = said
             .into_iter()
             .map(|mut diagnostic| {

@@ -50,7 +50,7 @@ impl<M: Managed> ManagedResource<M> {
             }
             _ => {}
         }
-        let (now, diagnostics) = self.state_of(&scene, state, &object, &mut memory, imported).await;
+        let (now, diagnostics) = self.state_of(&scene, state, (&object, &live), &mut memory, imported).await;
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
@@ -58,35 +58,34 @@ impl<M: Managed> ManagedResource<M> {
         Ok(ReadResponse { state: now, private: Private::write(&memory), diagnostics })
     }
 
-    /// What a refresh makes of a live object; `imported`: nothing of it is known but what identifies it.
+    /// What a refresh makes of an object, given also as JSON; `imported`: nothing of it is known but what identifies it.
     pub(super) async fn state_of(
         &self,
         scene: &Scene,
         state: &Value,
-        object: &DynamicObject,
+        (object, live): (&DynamicObject, &Json),
         memory: &mut Memory,
         imported: bool,
     ) -> (Value, Diagnostics) {
-        let live = json_of(object);
         let schema = self.managed.schema();
         let mut diagnostics = Diagnostics::new();
-        memory.owned_by = self.owning(&live);
+        memory.owned_by = self.owning(live);
         let rules = self.rules(state);
         let state = &rules.reduced(state);
         let mut now = if imported {
-            let mut taken = self.take(scene, object, memory, &rules);
+            let mut taken = self.take(scene, (object, live), memory, &rules);
             rules.without_defaults(&mut taken);
             if !memory.owned_by.is_empty() {
                 diagnostics.push(is_owned(&scene.object.to_string(), &memory.owned_by, is_controlled(object)));
             }
             taken
         } else {
-            let now = refresh(&schema.attributes, state, &live);
+            let now = refresh(&schema.attributes, state, live);
             diagnostics.extend(drift(schema, object, state, &now));
             now
         };
         keep_own(schema, state, &mut now);
-        diagnostics.extend(self.managed.observe(scene, &live, &mut now, memory).await);
+        diagnostics.extend(self.managed.observe(scene, live, &mut now, memory).await);
         if let Some(since) = live["metadata"]["deletionTimestamp"].as_str() {
             diagnostics.push(Diagnostic::warning(
                 "Object is being deleted",
@@ -104,15 +103,14 @@ impl<M: Managed> ManagedResource<M> {
     pub(super) fn take(
         &self,
         scene: &Scene,
-        object: &DynamicObject,
+        (object, live): (&DynamicObject, &Json),
         memory: &mut Memory,
         rules: &ObjectRules,
     ) -> Value {
-        let live = json_of(object);
         let adoption = Adoption::of(object, &scene.field_manager, &memory.moved_from);
         memory.adopted_from = adoption.managers();
         memory.adopting = false;
-        let mut taken = super::mapping::adopt(&self.managed.schema().attributes, &live, &mut |path| {
+        let mut taken = super::mapping::adopt(&self.managed.schema().attributes, live, &mut |path| {
             let others = path.last().is_some_and(|key| TOOLS_OWN.contains(key)) || rules.ignores(path);
             !others && adoption.takes(path)
         });

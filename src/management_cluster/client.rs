@@ -1,11 +1,9 @@
 //! The API of the management cluster: the few verbs that the provider uses, with one way to fail.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Event;
 use kube::api::{DeleteParams, DynamicObject, GetParams, LogParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request;
@@ -13,18 +11,18 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::classify::Asked;
-use super::error::{ApiError, chain};
+use super::error::ApiError;
 use super::exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 use super::features::Features;
 use super::kind::{Kind, ObjectRef};
+use super::login::{Login, Logins};
 use super::operation::Operation;
 use super::pages::PAGE;
-use super::plugin;
 use super::shared::Shared;
-use super::transport::{Answer, Call, auth_failure};
+use super::transport::{Answer, Call};
 
 /// Requests in flight, unless the configuration says otherwise. HTTP/1.1 needs a connection for each; the API server's own
 /// fairness does the rest.
@@ -44,36 +42,10 @@ pub struct ManagementCluster(Arc<Inner>);
 
 struct Inner {
     host: String,
-    config: Option<kube::Config>,
-    login: Mutex<Arc<Login>>,
+    logins: Logins,
     in_flight: Semaphore,
     shared: Shared,
     features: Features,
-}
-
-/// How long before they expire credentials are no longer used: a request takes its time.
-const EXPIRY_MARGIN: SignedDuration = SignedDuration::from_secs(10);
-
-/// A client with the credentials that it started with.
-#[derive(Default)]
-pub(super) struct Login {
-    session: OnceCell<Result<Session, ApiError>>,
-    /// The API server has accepted the credentials.
-    accepted: AtomicBool,
-}
-
-impl Login {
-    /// Notes that the API server knows who asks.
-    pub(super) fn was_accepted(&self) {
-        self.accepted.store(true, Ordering::Relaxed);
-    }
-}
-
-#[derive(Clone)]
-struct Session {
-    client: kube::Client,
-    /// When the credentials of a plugin expire.
-    expires: Option<Timestamp>,
 }
 
 /// The right to send one request.
@@ -95,20 +67,18 @@ impl ManagementCluster {
         let url = &config.cluster_url;
         let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
         let host = format!("{}:{port}", url.host().unwrap_or_default());
-        Self::with(host, Some(config), Login::default(), in_flight)
+        Self::with(host, Logins::new(config), in_flight)
     }
 
     /// A cluster behind a client of one's own.
     #[cfg(test)]
     pub(crate) fn from_client(host: &str, client: kube::Client) -> Self {
-        let session = OnceCell::new_with(Some(Ok(Session { client, expires: None })));
-        let login = Login { session, ..Login::default() };
-        Self::with(host.to_owned(), None, login, MAX_IN_FLIGHT)
+        Self::with(host.to_owned(), Logins::of(client), MAX_IN_FLIGHT)
     }
 
-    fn with(host: String, config: Option<kube::Config>, login: Login, in_flight: usize) -> Self {
-        let (in_flight, shared, login) = (Semaphore::new(in_flight), Shared::default(), Mutex::new(Arc::new(login)));
-        Self(Arc::new(Inner { host, config, login, in_flight, shared, features: Features::default() }))
+    fn with(host: String, logins: Logins, in_flight: usize) -> Self {
+        let (in_flight, shared) = (Semaphore::new(in_flight), Shared::default());
+        Self(Arc::new(Inner { host, logins, in_flight, shared, features: Features::default() }))
     }
 
     /// What its reads share.
@@ -126,49 +96,20 @@ impl ManagementCluster {
         &self.0.features
     }
 
-    /// The client, made at the first call. A failure stays: a credential plugin that failed is not started again for
-    /// each object of a run.
+    /// The client, made at the first call, and whose it is.
     pub(super) async fn client(&self) -> Result<(kube::Client, Arc<Login>), ApiError> {
-        let mut login = self.login();
-        let mut session = self.session(&login).await?;
-        let is_over = |expires: Timestamp| expires.duration_since(Timestamp::now()) < EXPIRY_MARGIN;
-        if session.expires.is_some_and(is_over) && self.log_in_again(&login) {
-            login = self.login();
-            session = self.session(&login).await?;
-        }
-        Ok((session.client, login))
+        self.0.logins.client().await
     }
 
-    async fn session(&self, login: &Login) -> Result<Session, ApiError> {
-        login.session.get_or_init(|| build(self.0.config.clone())).await.clone()
-    }
-
-    fn login(&self) -> Arc<Login> {
-        Arc::clone(&self.0.login.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Credentials for the requests that follow; true if that can help ([`Logins::renew`]).
+    pub(super) fn log_in_again(&self, refused: &Arc<Login>) -> bool {
+        self.0.logins.renew(refused)
     }
 
     /// A client and the right to send one request.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, ApiError> {
         let (client, login) = self.client().await?;
         Ok(Turn { client, login, _permit: self.0.in_flight.acquire().await.ok() })
-    }
-
-    /// Asks the credential plugin, or reads the token's file, anew for the requests that follow; true if that can help: the
-    /// credentials were good and no longer are. What the API server never accepted stays refused, so that a plugin is not
-    /// started for each object of a run.
-    pub(super) fn log_in_again(&self, refused: &Arc<Login>) -> bool {
-        let user = self.0.config.as_ref().map(|config| &config.auth_info);
-        let renewable = user.is_some_and(|user| user.exec.is_some() || user.token_file.is_some());
-        if !renewable || !refused.accepted.load(Ordering::Relaxed) {
-            return false;
-        }
-        let mut login = self.0.login.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another request may have seen it first.
-        if Arc::ptr_eq(&login, refused) {
-            tracing::info!("the credentials are no longer good; asking for new ones");
-            *login = Arc::default();
-        }
-        true
     }
 
     /// Reads an object. [`None`] only if the API server says that this object does not exist; a missing CRD is an error.
@@ -475,24 +416,6 @@ fn is_another_uid(message: &str) -> bool {
 }
 
 /// Starts the credential plugin, if there is one, and reads keys: off the runtime's threads.
-async fn build(config: Option<kube::Config>) -> Result<Session, ApiError> {
-    let Some(mut config) = config else {
-        return Err(ApiError::Credentials("there is no configuration".to_owned()));
-    };
-    let mut expires = None;
-    if let Some(exec) = config.auth_info.exec.take() {
-        let credential = plugin::run(&exec).await.map_err(ApiError::Credentials)?;
-        expires = credential.expires;
-        credential.put_into(&mut config.auth_info);
-    }
-    match tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await {
-        Ok(Ok(client)) => Ok(Session { client, expires }),
-        Ok(Err(kube::Error::Auth(error))) => Err(ApiError::Credentials(auth_failure(&error))),
-        Ok(Err(error)) => Err(ApiError::Credentials(chain(&error))),
-        Err(error) => Err(ApiError::Credentials(error.to_string())),
-    }
-}
-
 fn collection(object: &ObjectRef) -> Result<Request, ApiError> {
     // The name goes into the path as it is: `..` or `a?x` would ask for something else. Roles have colons.
     let name = object.name.as_str();
@@ -561,8 +484,5 @@ pub(super) fn unsendable(error: impl std::fmt::Display) -> ApiError {
     ApiError::Other { status: 0, message: format!("the request cannot be sent: {error}") }
 }
 
-#[cfg(test)]
-#[cfg(unix)]
-mod login_tests;
 #[cfg(test)]
 mod tests;

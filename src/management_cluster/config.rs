@@ -370,7 +370,7 @@ fn override_with(
     Ok(())
 }
 
-/// The plugin as kube starts it. Without a terminal: stdin and stderr are Terraform's.
+/// The plugin in the words of a kubeconfig. Without a terminal: stdin and stderr are Terraform's.
 fn exec_of(plugin: &Plugin, variables: &Variables<'_>) -> ExecConfig {
     let Plugin { api_version, command, args, env } = plugin;
     let variable = |(name, value): (&String, &SecretString)| {

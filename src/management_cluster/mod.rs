@@ -13,6 +13,7 @@ mod features;
 pub mod field_path;
 mod kind;
 mod kubeconfig;
+mod login;
 pub mod managed_fields;
 mod operation;
 mod pages;

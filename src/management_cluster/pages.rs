@@ -25,6 +25,21 @@ pub struct Pages {
     ended: bool,
 }
 
+/// A page as the API server answers it, its objects unread.
+#[derive(Deserialize)]
+pub(super) struct List<'a> {
+    pub(super) metadata: ListMetadata,
+    #[serde(borrow)]
+    pub(super) items: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ListMetadata {
+    /// Where the next page begins; empty in the last one.
+    #[serde(default, rename = "continue")]
+    pub(super) next: String,
+}
+
 /// One page.
 pub struct Page<T> {
     /// What is kept of its objects, in the order of namespace and name.
@@ -68,17 +83,6 @@ impl Pages {
         operation: &Operation,
         keep: impl Fn(T) -> K,
     ) -> Result<Option<Page<K>>, ApiError> {
-        #[derive(Deserialize)]
-        struct Metadata {
-            #[serde(default, rename = "continue")]
-            next: String,
-        }
-        #[derive(Deserialize)]
-        struct Answered<'a> {
-            metadata: Metadata,
-            #[serde(borrow)]
-            items: Vec<&'a RawValue>,
-        }
         let mut anew = false;
         while !self.ended {
             let request = self.path.list(&self.parameters).map_err(unsendable)?;
@@ -93,7 +97,7 @@ impl Pages {
                 }
                 answer => answer?,
             };
-            let page: Answered<'_> = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+            let page: List<'_> = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
             let item =
                 |item: &RawValue| serde_json::from_str(item.get()).map(&keep).map_err(|error| unreadable(&error));
             let items = page.items.into_iter().map(item).collect::<Result<_, _>>()?;

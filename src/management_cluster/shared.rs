@@ -20,7 +20,6 @@ use bytes::Bytes;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::Request;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::classify::Asked;
@@ -28,12 +27,13 @@ use super::client::{ManagementCluster, checked, unreadable, unsendable};
 use super::error::ApiError;
 use super::kind::{Kind, ObjectRef};
 use super::operation::Operation;
+use super::pages::{self, List};
 use super::transport::Call;
 
 /// Reads of a kind in a namespace before they share anything. A plan of one or two objects lists nothing.
 const SINGLE: usize = 2;
 /// Objects in a page.
-const PAGE: usize = 500;
+const PAGE: usize = pages::PAGE as usize;
 /// Objects that may be listed for each read that has arrived, beyond the first page.
 const PER_READ: usize = 100;
 /// Namespaces that are read, or listed, one by one.
@@ -190,7 +190,7 @@ impl ManagementCluster {
         next: Option<&str>,
     ) -> Result<(Bytes, Page), ApiError> {
         let namespace = checked(scope.namespace.as_deref())?;
-        let limit = u32::try_from(PAGE).ok();
+        let limit = Some(pages::PAGE);
         // Without a resourceVersion: the newest state, and the further pages of the same one.
         let parameters = ListParams { limit, continue_token: next.map(str::to_owned), ..ListParams::default() };
         let request = Request::new(kind.url_path(namespace)).list(&parameters).map_err(unsendable)?;
@@ -295,17 +295,6 @@ struct Page {
 
 impl Page {
     fn read(text: &Bytes, everywhere: bool) -> Result<Self, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct List<'a> {
-            metadata: ListMetadata,
-            #[serde(borrow)]
-            items: Vec<&'a RawValue>,
-        }
-        #[derive(Deserialize)]
-        struct ListMetadata {
-            #[serde(default, rename = "continue")]
-            next: String,
-        }
         #[derive(Deserialize)]
         struct Item {
             metadata: Metadata,

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -12,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::management_cluster::config::{Credentials, Impersonated, Plugin, Source, load};
 use crate::management_cluster::scripted::{failure, tenant};
+use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation};
 
 /// An API server that accepts one token at a time, and the heads of the requests that it got.
 struct Api {
