@@ -42,6 +42,13 @@ impl Operation {
         self
     }
 
+    /// The same with at least so much time left: for what is asked last, and says why the time is over.
+    #[must_use]
+    pub fn at_least(&self, time: Duration) -> Self {
+        let least = Self::new(time, &self.stop).deadline;
+        Self { deadline: self.deadline.max(least), ..self.clone() }
+    }
+
     /// The time that is left; zero when it is over.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
@@ -71,8 +78,10 @@ mod tests {
         let operation = Operation::new(Duration::from_secs(10), &CancellationToken::new());
         tokio::time::advance(Duration::from_secs(4)).await;
         assert_eq!(operation.remaining(), Duration::from_secs(6));
+        assert_eq!(operation.at_least(Duration::from_secs(5)).remaining(), Duration::from_secs(6));
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(operation.remaining(), Duration::ZERO);
+        assert_eq!(operation.at_least(Duration::from_secs(5)).remaining(), Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]

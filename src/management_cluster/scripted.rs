@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -24,6 +25,8 @@ pub(crate) struct Step {
     method: Method,
     path: String,
     reply: Reply,
+    /// The time that passes before it is answered.
+    takes: Duration,
     /// May be asked any number of times, whenever no step of the order fits.
     always: bool,
 }
@@ -50,7 +53,7 @@ pub(crate) struct Asked {
 
 /// A request for a path (one that ends with `*` is a beginning); what it is answered with is said by the methods of [`Step`].
 pub(crate) fn on(method: Method, path: &str) -> Step {
-    Step { method, path: path.to_owned(), reply: Reply::Silence, always: false }
+    Step { method, path: path.to_owned(), reply: Reply::Silence, takes: Duration::ZERO, always: false }
 }
 
 impl Step {
@@ -98,6 +101,11 @@ impl Step {
     pub(crate) fn streams_and_ends(self, events: &[Value]) -> Self {
         let lines = events.iter().map(|event| format!("{event}\n")).collect();
         Self { reply: Reply::Stream { lines, ends: true }, ..self }
+    }
+
+    /// After so much time.
+    pub(crate) fn after(self, takes: Duration) -> Self {
+        Self { takes, ..self }
     }
 
     /// Outside the order, any number of times.
@@ -175,23 +183,26 @@ impl Scripted {
             content_type: header(http::header::CONTENT_TYPE),
             body: serde_json::from_slice(&body).unwrap_or(Value::Null),
         };
-        reply(self.next(asked)).await
+        let (takes, answer) = self.next(asked);
+        tokio::time::sleep(takes).await;
+        reply(answer).await
     }
 
-    fn next(&self, asked: Asked) -> Reply {
+    fn next(&self, asked: Asked) -> (Duration, Reply) {
         let mut state = self.state();
-        let reply = if state.script.front().is_some_and(|step| step.fits(&asked)) {
-            state.script.pop_front().map(|step| step.reply)
+        let step = if state.script.front().is_some_and(|step| step.fits(&asked)) {
+            state.script.pop_front()
         } else {
-            state.always.iter().find(|step| step.fits(&asked)).map(|step| step.reply.clone())
+            state.always.iter().find(|step| step.fits(&asked)).cloned()
         };
-        if reply.is_none() {
+        if step.is_none() {
             let expected = state.script.front().map(|step| format!("{} {}", step.method, step.path));
             let text = format!("{} {}?{} instead of {expected:?}", asked.method, asked.path, asked.query);
             state.unexpected.push(text);
         }
         state.asked.push(asked);
-        reply.unwrap_or(Reply::Answer { status: 599, headers: Vec::new(), body: b"not in the script".to_vec() })
+        let unknown = Reply::Answer { status: 599, headers: Vec::new(), body: b"not in the script".to_vec() };
+        step.map_or((Duration::ZERO, unknown), |step| (step.takes, step.reply))
     }
 }
 

@@ -17,6 +17,11 @@ use crate::management_cluster::{ApiError, ManagementCluster, ObjectRef, Operatio
 const AGAIN: Duration = Duration::from_secs(1);
 /// The longest one question may take: an address that swallows packets must not hide that the kubeconfig has changed.
 const QUESTION: Duration = Duration::from_secs(10);
+/// The least: an answer that comes at all comes in this time, however much of it went into finding the tenant.
+const SHORTEST_QUESTION: Duration = Duration::from_secs(2);
+/// What finding the tenant in the management cluster takes at most when the time is nearly over. A tenant that hangs uses
+/// up whatever it is given; without time of its own the next look would fail with that, and nobody learnt of the tenant.
+const FINDING: Duration = Duration::from_secs(5);
 /// How long certificates may disagree. Longer than Kamaji takes to renew one; a name that is missing in it stays missing.
 const DISAGREEMENT: Duration = Duration::from_secs(60);
 
@@ -84,9 +89,11 @@ pub fn is_another(known: &str, found: Option<&str>) -> bool {
 }
 
 impl Reach {
-    /// Looks once. An error is one of the management cluster.
+    /// Looks once, which takes a few seconds also where the operation has less left. An error is one of the management
+    /// cluster.
     pub async fn look(&self, operation: &Operation, object: &ObjectRef) -> Result<Sight, Diagnostic> {
-        let found = self.cluster.get(operation, object).await;
+        let finding = operation.at_least(FINDING);
+        let found = self.cluster.get(&finding, object).await;
         let Some(found) = found.map_err(|error| error.to_diagnostic(&format!("read {object}")))? else {
             return Ok(Sight::Missing);
         };
@@ -96,11 +103,12 @@ impl Reach {
             let why = "It is scaled to zero, so that its API does not run.".to_owned();
             return Ok(Sight::Silent(Silence { by_wish: true, ..Silence::passing(live, why) }));
         }
-        let Some(admin) = read(&self.cluster, operation, &live, &[User::SuperAdmin, User::Admin]).await? else {
+        let Some(admin) = read(&self.cluster, &finding, &live, &[User::SuperAdmin, User::Admin]).await? else {
             return Ok(Sight::Silent(Silence::passing(live, "Kamaji has not made its admin kubeconfig yet.")));
         };
         let api = TenantCluster::new((self.connect)(&admin.text)?);
-        let question = Operation::new(operation.remaining().min(QUESTION), &operation.stop).patience(Duration::ZERO);
+        let time = operation.remaining().clamp(SHORTEST_QUESTION, QUESTION);
+        let question = Operation::new(time, &operation.stop).patience(Duration::ZERO);
         match api.answers(&question).await {
             Ok(()) => Ok(Sight::Answers(Box::new(Tenant { live, admin, api }))),
             Err(error) => Ok(Sight::Silent(Silence {

@@ -191,6 +191,43 @@ async fn a_wait_that_is_too_long_names_the_address_and_the_reason() {
     assert!(!error.contains("planted"), "{error}");
 }
 
+#[rstest::rstest]
+// The tenant takes all of the time.
+#[case::all_of_it(5, 0)]
+// It takes 10 seconds, the first look and the pause 1.8, and 0.2 are left for the second look.
+#[case::nearly_all_of_it(12, 400)]
+// Finding it takes more than there is.
+#[case::under_load(1, 800)]
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_hangs_is_named_whatever_time_is_left(#[case] seconds: u64, #[case] load: u64) {
+    let management = management(&control_plane()).map(|step| step.after(Duration::from_millis(load)));
+    let management = Scripted::new(management);
+    let tenant = Scripted::new([on(Method::GET, "/readyz").unanswered().always()]);
+    let reach = reach(&management, &tenant);
+    let limit = operation(seconds).patience(Duration::from_secs(seconds));
+    let started = tokio::time::Instant::now();
+    let sight = reach.seek(&limit, &a(), For::Api).await.unwrap();
+    let Sight::Silent(silence) = sight else { panic!("no silence") };
+    assert!(silence.why.contains("10.0.0.1:6443 does not answer"), "{}", silence.why);
+    let took = started.elapsed();
+    assert!(took <= Duration::from_secs(seconds + 3), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_its_own_ends_with_an_interrupt_too() {
+    let management = Scripted::new(management(&control_plane()));
+    let tenant = Scripted::new([on(Method::GET, "/readyz").unanswered().always()]);
+    let stop = CancellationToken::new();
+    let reach = reach(&management, &tenant);
+    let operation = Operation::new(Duration::ZERO, &stop);
+    let looking = tokio::spawn(async move { reach.look(&operation, &a()).await.map(|_| ()) });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let interrupted = tokio::time::Instant::now();
+    stop.cancel();
+    let _ = looking.await.unwrap();
+    assert!(interrupted.elapsed() < Duration::from_secs(1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_interrupt_ends_the_wait_at_once() {
     let management = Scripted::new(management(&control_plane()));
