@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::harness::cluster::SLEEPING;
 use crate::harness::terraform::Outcome;
-use crate::harness::{Machine, Sandbox, wait_for};
+use crate::harness::{Feature, Machine, Sandbox, wait_for};
 
 /// An action named `it` for the tenant.
 fn action(kind: &str, more: &str) -> String {
@@ -51,7 +51,7 @@ fn pods(sandbox: &Sandbox) -> BTreeSet<String> {
 #[test]
 fn a_restart_replaces_the_pods_and_is_no_drift() {
     let sandbox = Sandbox::new("restart");
-    if !sandbox.terraform.has_actions_for("kamaji_restart") {
+    if !sandbox.terraform.knows_for(Feature::Actions, "kamaji_restart") {
         return;
     }
     let deployment = "{ service = { service_type = \"NodePort\" }, deployment = { replicas = 1, pod_additional_metadata = { \
@@ -95,7 +95,7 @@ fn a_restart_replaces_the_pods_and_is_no_drift() {
 #[test]
 fn a_paused_tenant_is_left_alone_and_catches_up() {
     let sandbox = Sandbox::new("pause");
-    if !sandbox.terraform.has_actions_for("kamaji_pause, kamaji_resume") {
+    if !sandbox.terraform.knows_for(Feature::Actions, "kamaji_pause, kamaji_resume") {
         return;
     }
     let (pause, resume) = (action("pause", "reason = \"a test\""), action("resume", ""));
@@ -138,7 +138,9 @@ fn a_paused_tenant_is_left_alone_and_catches_up() {
 #[test]
 fn a_node_is_drained_within_its_budgets_and_stays() {
     let sandbox = Sandbox::new("drain-action");
-    if !sandbox.terraform.has_actions_for("kamaji_drain_node") || !sandbox.cluster.is_local_for("machines that join") {
+    if !sandbox.terraform.knows_for(Feature::Actions, "kamaji_drain_node")
+        || !sandbox.cluster.is_local_for("machines that join")
+    {
         return;
     }
     let in_tenant = |arguments: &[&str]| sandbox.cluster.in_tenant(&sandbox.namespace, arguments);
@@ -209,7 +211,7 @@ fn certificates(sandbox: &Sandbox) -> std::collections::BTreeMap<String, String>
 #[test]
 fn certificates_and_a_new_ca_are_followed_to_the_end() {
     let sandbox = Sandbox::new("rotate");
-    if !sandbox.terraform.has_actions_for("kamaji_rotate_certificates") {
+    if !sandbox.terraform.knows_for(Feature::Actions, "kamaji_rotate_certificates") {
         return;
     }
     let tenant = sandbox.tenant();

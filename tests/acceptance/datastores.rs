@@ -7,7 +7,7 @@ use crate::harness::cluster::{cluster, run};
 use crate::harness::configuration::{BLUE, data_store};
 use crate::harness::database::{ADMIN, Certificates, Database};
 use crate::harness::terraform::Diagnostic;
-use crate::harness::{Sandbox, wait_for};
+use crate::harness::{Sandbox, left_out, wait_for};
 
 const STORE: &str = "kamaji_datastore.store";
 /// Planted in a configuration; must come up nowhere else.
@@ -386,7 +386,7 @@ fn a_secret_that_somebody_deletes_is_diagnosed_by_name_and_made_again() {
         // Kamaji v1.0.0: it is the webhook that says so.
         let refusal = String::from_utf8_lossy(&deleted.stderr).into_owned();
         assert!(refusal.contains("is used by the following"), "{refusal}");
-        eprintln!("the rest is left out, since this Kamaji does not let the Secret go: {refusal}");
+        left_out(&format!("since this Kamaji does not let the Secret go: the rest, {refusal}"));
     } else {
         let plan = sandbox.terraform.plan().has_changes();
         let warning = plan.warnings().into_iter().find(|it| it.summary == "Credential has to be written again");

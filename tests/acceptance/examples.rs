@@ -9,7 +9,7 @@ use rstest::rstest;
 
 use crate::harness::cluster::{SLEEPING, cluster};
 use crate::harness::database::Database;
-use crate::harness::{Sandbox, SshMachine, wait_for};
+use crate::harness::{Feature, Sandbox, SshMachine, left_out, wait_for};
 
 /// A consumer of the same values as the `kubernetes` provider, where that one is not there.
 const INSTEAD_OF_KUBERNETES: &str = r#"
@@ -145,7 +145,7 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
         return;
     }
     let mut sandbox = Sandbox::new(&format!("example-{kind}{name}"));
-    if folder.starts_with("actions/") && !sandbox.terraform.has_actions_for(folder) {
+    if folder.starts_with("actions/") && !sandbox.terraform.knows_for(Feature::Actions, folder) {
         return;
     }
     let mut all = String::new();
@@ -172,7 +172,7 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
                 }
             }
             if used != with_kubernetes {
-                eprintln!("left out, since KUBERNETES_PROVIDER names no program: the kubernetes provider in {folder}");
+                left_out(&format!("since KUBERNETES_PROVIDER names no program: the kubernetes provider in {folder}"));
             }
             if used.contains("ephemeral \"kamaji_kubeconfig\"") {
                 used.push_str(INSTEAD_OF_KUBERNETES);
@@ -264,7 +264,7 @@ fn an_example_is_applied_imported_and_destroyed(#[case] folder: &str) {
     sandbox.terraform.apply().succeeds();
     sandbox.terraform.plan().plans_nothing();
     if let [query] = &files(&root().join(folder), "hcl")[..]
-        && sandbox.terraform.can_query_for(folder)
+        && sandbox.terraform.knows_for(Feature::Query, folder)
     {
         sandbox.terraform.write("example.tfquery.hcl", &fs::read_to_string(query).expect("readable"));
         sandbox.terraform.run(&["query", "-json"]).succeeds();

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::Sandbox;
 use crate::harness::configuration::BLUE;
 use crate::harness::sandbox::provider;
+use crate::harness::{Feature, Sandbox};
 
 /// An import block for the sandbox's tenant.
 fn import(sandbox: &Sandbox) -> String {
@@ -13,7 +13,7 @@ fn import(sandbox: &Sandbox) -> String {
 
 /// The same by identity, for the releases of Terraform and OpenTofu that know it: 1.12 and later.
 fn import_by_identity(sandbox: &Sandbox) -> String {
-    if sandbox.terraform.program().1 < 12 {
+    if !sandbox.terraform.knows_for(Feature::IdentityImport, "imports by the id instead") {
         return import(sandbox);
     }
     format!("import {{\n  to = {BLUE}\n  identity = {{ namespace = {:?}, name = \"blue\" }}\n}}\n", sandbox.namespace)

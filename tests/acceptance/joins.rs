@@ -13,7 +13,7 @@ use crate::harness::cluster::{run, text};
 use crate::harness::configuration::BLUE;
 use crate::harness::machine::fed;
 use crate::harness::terraform::{change, unknown};
-use crate::harness::{Machine, Sandbox, wait_for};
+use crate::harness::{Machine, Sandbox, left_out, wait_for};
 
 /// One join for each policy, and one that keeps nothing in the state.
 fn one_per_policy(ttl: &str, more: &str) -> String {
@@ -313,7 +313,7 @@ fn neither_an_upgrade_of_the_tenant_nor_one_of_the_provider_changes_user_data() 
 fn program(variable: &str, what: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map(PathBuf::from);
     if path.is_none() {
-        eprintln!("left out, since {variable} names no program: {what}");
+        left_out(&format!("since {variable} names no program: {what}"));
     }
     path
 }
@@ -409,7 +409,7 @@ fn the_programs_of_machines_take_what_is_rendered_for_them() {
     let ignition = validators.get("IGNITION_VALIDATE").expect("built");
     let cloud_init = validators.get("CLOUD_INIT");
     if cloud_init.is_none() {
-        eprintln!("left out, since cloud-init cannot be unpacked here: cloud-config against its schema");
+        left_out("since cloud-init cannot be unpacked here: cloud-config against its schema");
     }
     let state = sandbox.terraform.state();
     let resources = state["values"]["root_module"]["resources"].as_array().expect("resources");

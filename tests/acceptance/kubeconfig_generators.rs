@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::harness::cluster::text;
 use crate::harness::sandbox::provider;
 use crate::harness::terraform::Terraform;
-use crate::harness::{ApiServer, Sandbox, wait_for};
+use crate::harness::{ApiServer, Sandbox, left_out, wait_for};
 
 const OPERATORS: &str = "kamaji_kubeconfig_generator.operators";
 
@@ -75,7 +75,7 @@ fn a_generator_says_what_its_controller_does_and_what_it_leaves() {
 fn kubeconfigs_are_generated_for_the_tenants_that_are_selected() {
     let sandbox = Sandbox::new("generator");
     if !sandbox.cluster.has_definition("kubeconfiggenerators.kamaji.clastix.io") {
-        eprintln!("left out, since this Kamaji has no generator of kubeconfigs");
+        left_out("since this Kamaji has no generator of kubeconfigs");
         return;
     }
     let name = sandbox.namespace.as_str();
@@ -91,7 +91,7 @@ fn kubeconfigs_are_generated_for_the_tenants_that_are_selected() {
     sandbox.configure(&[&tenant, &generator("metadata.namespace", "")]);
     let applied = sandbox.terraform.apply().succeeds();
     if applied.warnings().iter().any(|warning| warning.summary == "No controller answers") {
-        eprintln!("left out, since nobody runs the generator of kubeconfigs");
+        left_out("since nobody runs the generator of kubeconfigs");
         sandbox.terraform.destroy().succeeds();
         return;
     }

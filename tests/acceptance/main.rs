@@ -22,6 +22,7 @@ mod datastores;
 mod denials;
 mod drift;
 mod examples;
+mod features;
 mod functions;
 mod harness;
 mod import;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::Sandbox;
 use crate::harness::terraform::Outcome;
+use crate::harness::{Feature, Sandbox};
 
 /// The objects that a query has found, by the name of its list.
 fn found(outcome: &Outcome) -> BTreeMap<String, Vec<Json>> {
@@ -46,7 +46,7 @@ fn sleeping(sandbox: &Sandbox, name: &str, labels: &Json) -> Json {
 #[test]
 fn a_query_chooses_and_stops_at_its_limit() {
     let sandbox = Sandbox::new("query");
-    if !sandbox.terraform.can_query_for("query with filters and a limit") {
+    if !sandbox.terraform.knows_for(Feature::Query, "query with filters and a limit") {
         return;
     }
     for (name, labels) in [("a", json!({ "team": "x" })), ("b", json!({ "team": "y" })), ("c", json!({ "team": "x" }))]
@@ -97,7 +97,7 @@ fn a_query_chooses_and_stops_at_its_limit() {
 #[test]
 fn what_a_query_has_generated_plans_empty() {
     let sandbox = Sandbox::new("query-generated");
-    if !sandbox.terraform.can_query_for("configuration that a query generates") {
+    if !sandbox.terraform.knows_for(Feature::Query, "configuration that a query generates") {
         return;
     }
     let mut manifest = sandbox.tenant_manifest("v1.30.0", "default");
@@ -156,7 +156,7 @@ fn what_a_query_has_generated_plans_empty() {
 #[test]
 fn a_datastore_of_a_query_plans_empty() {
     let sandbox = Sandbox::new("query-datastore");
-    if !sandbox.terraform.can_query_for("configuration of a datastore that a query generates") {
+    if !sandbox.terraform.knows_for(Feature::Query, "configuration of a datastore that a query generates") {
         return;
     }
     sandbox.configure(&[]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::harness::terraform::Outcome;
-use crate::harness::{Sandbox, wait_for};
+use crate::harness::{Sandbox, left_out, wait_for};
 
 /// Everything that looks into the tenant. The token is due for renewal five seconds after it was made.
 const INSIDE: &str = r#"
@@ -103,7 +103,7 @@ fn a_tenant_behind_a_wall_fails_no_plan() {
     let server = sandbox.server();
     let host = server.rsplit('/').next().and_then(|authority| authority.rsplit_once(':')).expect("host:port").0;
     if host == sandbox.cluster.node_address() {
-        eprintln!("left out, since the management cluster and its tenants have one address: a wall between them");
+        left_out("since the management cluster and its tenants have one address: a wall between them");
         return;
     }
     // A proxy that nobody runs is the way to everything but the management cluster.

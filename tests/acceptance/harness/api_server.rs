@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use super::cluster::{Cluster, cluster, run, text};
-use super::wait_for;
+use super::{left_out, wait_for};
 
 /// A running API server. It ends with its drop, and with this process, however that ends.
 pub struct ApiServer {
@@ -25,7 +25,7 @@ impl ApiServer {
     /// Starts one, if there are definitions to install; otherwise says what is left out.
     pub fn start_for(what: &str) -> Option<Self> {
         let Some(definitions) = std::env::var_os("KAMAJI_CRDS") else {
-            eprintln!("left out, since KAMAJI_CRDS names no folder with definitions of Kamaji: {what}");
+            left_out(&format!("since KAMAJI_CRDS names no folder with definitions of Kamaji: {what}"));
             return None;
         };
         let dir = TempDir::with_prefix("kamaji-api-server-").expect("a temporary directory");

@@ -7,6 +7,8 @@ use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value as Json;
 
+use super::left_out;
+
 /// The status of a tenant that sleeps, for [`Cluster::declares_for`]. Kamaji has learnt it together with pauses.
 pub const SLEEPING: &str =
     "/properties/status/properties/kubernetesResources/properties/version/properties/status/enum=Sleeping";
@@ -70,7 +72,7 @@ impl Cluster {
     pub fn is_local_for(&self, what: &str) -> bool {
         let local = self.facts.contains_key("KAMAJI_CLUSTER_STATE");
         if !local {
-            eprintln!("left out, since the cluster is given by KUBECONFIG: {what}");
+            left_out(&format!("since the cluster is given by KUBECONFIG: {what}"));
         }
         local
     }
@@ -88,7 +90,7 @@ impl Cluster {
     pub fn declares_for(&self, pointer: &str, what: &str) -> bool {
         let declared = self.declares(pointer);
         if !declared {
-            eprintln!("left out, since this Kamaji is too old for it: {what}");
+            left_out(&format!("since this Kamaji is too old for it: {what}"));
         }
         declared
     }
@@ -97,7 +99,7 @@ impl Cluster {
     pub fn lacks_for(&self, pointer: &str, what: &str) -> bool {
         let declared = self.declares(pointer);
         if declared {
-            eprintln!("left out, since this Kamaji is too new for it: {what}");
+            left_out(&format!("since this Kamaji is too new for it: {what}"));
         }
         !declared
     }

@@ -11,6 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use tempfile::TempDir;
 
 use super::cluster::{Cluster, run, text};
+use super::left_out;
 
 /// The administrator that each server has.
 pub const ADMIN: &str = "kamaji";
@@ -68,7 +69,7 @@ fn pem(kind: &str, der: &[u8]) -> String {
 fn program(package: &str, pattern: &[&str]) -> Option<PathBuf> {
     let found = pattern.iter().map(PathBuf::from).find(|path| path.exists());
     if found.is_none() {
-        eprintln!("left out, since the Debian package {package} is not installed");
+        left_out(&format!("since the Debian package {package} is not installed"));
     }
     found
 }

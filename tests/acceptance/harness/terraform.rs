@@ -11,7 +11,8 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use super::cluster::{cluster, run};
-use super::wait_for;
+use super::features::Feature;
+use super::{left_out, wait_for};
 
 /// How long any Terraform command may take.
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -66,14 +67,14 @@ impl Terraform {
         Self { dir: Some(dir), log_level: "DEBUG", environment: Vec::new() }
     }
 
-    /// True if the program knows actions: Terraform 1.14 and later. Otherwise says what is left out.
-    pub fn has_actions_for(&self, what: &str) -> bool {
+    /// True if the program that runs knows the feature. Otherwise says what is left out.
+    pub fn knows_for(&self, feature: Feature, what: &str) -> bool {
         let (name, minor) = self.program();
-        let has = name == "Terraform" && minor >= 14;
-        if !has {
-            eprintln!("left out, since {name} 1.{minor} has no actions: {what}");
+        let knows = feature.since(name).is_some_and(|since| since <= minor);
+        if !knows {
+            left_out(&format!("since {name} 1.{minor} has no {}: {what}", feature.name()));
         }
-        has
+        knows
     }
 
     /// True if there is a `kubernetes` provider to use.
@@ -85,13 +86,13 @@ impl Terraform {
     pub fn has_provider_for(&self, variable: &str, what: &str) -> bool {
         let there = program_of(variable).is_some();
         if !there {
-            eprintln!("left out, since {variable} names no program: {what}");
+            left_out(&format!("since {variable} names no program: {what}"));
         }
         there
     }
 
     /// The program that runs, and its minor version: `("Terraform", 14)`.
-    pub fn program(&self) -> (&'static str, u32) {
+    fn program(&self) -> (&'static str, u32) {
         static PROGRAM: OnceLock<(String, u32)> = OnceLock::new();
         let (name, minor) = PROGRAM.get_or_init(|| {
             // `Terraform v1.14.0`, or `OpenTofu v1.12.0`.
@@ -101,16 +102,6 @@ impl Terraform {
             (name.to_owned(), minor)
         });
         (name, *minor)
-    }
-
-    /// True if the program knows `query`: Terraform 1.14 and later. Otherwise says what is left out.
-    pub fn can_query_for(&self, what: &str) -> bool {
-        let (name, minor) = self.program();
-        let can = name == "Terraform" && minor >= 14;
-        if !can {
-            eprintln!("left out, since {name} 1.{minor} has no query: {what}");
-        }
-        can
     }
 
     /// From now on Terraform and the provider log everything.
