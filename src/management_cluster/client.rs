@@ -22,6 +22,7 @@ use super::login::{Login, Logins};
 use super::operation::Operation;
 use super::pages::PAGE;
 use super::shared::Shared;
+use super::traffic::{Counting, Whose};
 use super::transport::{Answer, Call};
 
 /// Requests in flight, unless the configuration says otherwise. HTTP/1.1 needs a connection for each; the API server's own
@@ -57,17 +58,22 @@ pub(super) struct Turn<'a> {
 }
 
 impl ManagementCluster {
-    /// The cluster of a configuration. Makes no connection.
-    pub fn new(config: kube::Config) -> Self {
-        Self::with_limit(config, MAX_IN_FLIGHT)
+    /// The cluster of a configuration, and how many requests may be under way at once. Makes no connection.
+    pub fn new(config: kube::Config, in_flight: usize) -> Self {
+        Self::of(config, in_flight, Whose::ManagementCluster)
     }
 
-    /// The same with a number of requests that may be under way at once.
-    pub fn with_limit(config: kube::Config, in_flight: usize) -> Self {
+    /// The API of a tenant, which is asked in the same way. Makes no connection.
+    pub fn of_tenant(config: kube::Config) -> Self {
+        Self::of(config, MAX_IN_FLIGHT, Whose::Tenant)
+    }
+
+    fn of(config: kube::Config, in_flight: usize, whose: Whose) -> Self {
         let url = &config.cluster_url;
         let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
         let host = format!("{}:{port}", url.host().unwrap_or_default());
-        Self::with(host, Logins::new(config), in_flight)
+        let counting = Counting { whose, host: host.clone() };
+        Self::with(host, Logins::new(config, counting), in_flight)
     }
 
     /// A cluster behind a client of one's own.

@@ -4,16 +4,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use kube::client::ClientBuilder;
 use tokio::sync::OnceCell;
 
 use super::error::{ApiError, chain};
 use super::plugin;
+use super::traffic::Counting;
 use super::transport::auth_failure;
 
 /// The logins of a configuration, one after the other.
 pub(super) struct Logins {
-    config: Option<kube::Config>,
+    how: Option<How>,
     current: Mutex<Arc<Login>>,
+}
+
+/// What clients are made of.
+#[derive(Clone)]
+struct How {
+    config: kube::Config,
+    counting: Counting,
 }
 
 /// How long before they expire credentials are no longer used: a request takes its time.
@@ -43,15 +52,15 @@ struct Session {
 
 impl Logins {
     /// Makes no connection and starts no credential plugin.
-    pub(super) fn new(config: kube::Config) -> Self {
-        Self { config: Some(config), current: Mutex::default() }
+    pub(super) fn new(config: kube::Config, counting: Counting) -> Self {
+        Self { how: Some(How { config, counting }), current: Mutex::default() }
     }
 
     /// A client of one's own, for good.
     #[cfg(test)]
     pub(super) fn of(client: kube::Client) -> Self {
         let session = OnceCell::new_with(Some(Ok(Session { client, expires: None })));
-        Self { config: None, current: Mutex::new(Arc::new(Login { session, ..Login::default() })) }
+        Self { how: None, current: Mutex::new(Arc::new(Login { session, ..Login::default() })) }
     }
 
     /// The client, made at the first call. A failure stays: a credential plugin that failed is not started again for
@@ -68,7 +77,7 @@ impl Logins {
     }
 
     async fn session(&self, login: &Login) -> Result<Session, ApiError> {
-        login.session.get_or_init(|| build(self.config.clone())).await.clone()
+        login.session.get_or_init(|| build(self.how.clone())).await.clone()
     }
 
     fn current(&self) -> Arc<Login> {
@@ -79,7 +88,7 @@ impl Logins {
     /// credentials were good and no longer are. What the API server never accepted stays refused, so that a plugin is not
     /// started for each object of a run.
     pub(super) fn renew(&self, refused: &Arc<Login>) -> bool {
-        let user = self.config.as_ref().map(|config| &config.auth_info);
+        let user = self.how.as_ref().map(|how| &how.config.auth_info);
         let renewable = user.is_some_and(|user| user.exec.is_some() || user.token_file.is_some());
         if !renewable || !refused.accepted.load(Ordering::Relaxed) {
             return false;
@@ -94,8 +103,8 @@ impl Logins {
     }
 }
 
-async fn build(config: Option<kube::Config>) -> Result<Session, ApiError> {
-    let Some(mut config) = config else {
+async fn build(how: Option<How>) -> Result<Session, ApiError> {
+    let Some(How { mut config, counting }) = how else {
         return Err(ApiError::Credentials("there is no configuration".to_owned()));
     };
     let mut expires = None;
@@ -104,7 +113,8 @@ async fn build(config: Option<kube::Config>) -> Result<Session, ApiError> {
         expires = credential.expires;
         credential.put_into(&mut config.auth_info);
     }
-    match tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await {
+    let client = move || Ok(ClientBuilder::try_from(config)?.with_layer(&counting).build());
+    match tokio::task::spawn_blocking(client).await {
         Ok(Ok(client)) => Ok(Session { client, expires }),
         Ok(Err(kube::Error::Auth(error))) => Err(ApiError::Credentials(auth_failure(&error))),
         Ok(Err(error)) => Err(ApiError::Credentials(chain(&error))),

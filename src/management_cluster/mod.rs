@@ -23,6 +23,7 @@ mod retry;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod shared;
+mod traffic;
 mod transport;
 pub mod watch;
 
@@ -32,6 +33,7 @@ pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Writ
 pub use kind::{Kind, ObjectRef};
 pub use operation::{Operation, REFRESH_PATIENCE};
 pub use pages::PAGE;
+pub use traffic::log_summary;
 
 /// An object as the API returned it.
 pub fn json_of(object: &kube::api::DynamicObject) -> serde_json::Value {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::traffic::Waiting;
+
 /// How long one request is tried again while the API server cannot be reached, if the operation says nothing else.
 ///
 /// Long enough for a restart of an API server or of Kamaji's webhook; short enough that a wrong address is not waited
@@ -56,6 +58,7 @@ impl Operation {
 
     /// Lets so much time pass before something is asked again. False, and at once, if the user interrupts meanwhile.
     pub async fn pause(&self, time: Duration) -> bool {
+        let _waiting = Waiting::begin();
         tokio::select! {
             biased;
             () = self.stop.cancelled() => false,

@@ -13,6 +13,7 @@ use super::client::ManagementCluster;
 use super::error::{ApiError, chain};
 use super::operation::Operation;
 use super::retry::{Again, Delays};
+use super::traffic::{self, millis};
 
 /// The longest an API server may take over one answer; kube-apiserver itself gives up after 60 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(65);
@@ -106,6 +107,7 @@ impl ManagementCluster {
                 return Err(told);
             }
             last = Some(failure.error);
+            traffic::repeated();
             tokio::select! {
                 biased;
                 () = operation.stop.cancelled() => return Err(ApiError::Stopped { sent: doubt.is_some() }),
@@ -172,10 +174,6 @@ impl ManagementCluster {
 fn changes_nothing(call: &Call) -> bool {
     let query = call.request.uri().query().unwrap_or_default();
     call.request.method() == http::Method::GET || query.split('&').any(|parameter| parameter == "dryRun=All")
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads a failure that is no HTTP answer.

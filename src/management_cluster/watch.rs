@@ -18,6 +18,7 @@ use super::error::ApiError;
 use super::kind::{Kind, ObjectRef};
 use super::operation::Operation;
 use super::retry::{Again, Delays};
+use super::traffic::Waiting;
 use super::transport::from_transport;
 
 /// How often objects are read where they cannot be watched.
@@ -121,6 +122,7 @@ impl Scope<'_> {
         tick: Option<Duration>,
         mut predicate: impl FnMut(&BTreeMap<String, DynamicObject>) -> Option<T>,
     ) -> Result<T, WaitEnded> {
+        let _waiting = Waiting::begin();
         let mut seen = Seen { objects: BTreeMap::new(), complete: false, everywhere: self.is_everywhere() };
         let mut delays = Delays::default();
         loop {

@@ -22,7 +22,7 @@ pub(super) fn configure(configured: &Configured, config: &Value, variables: &Var
         Ok(Target::Unknown(names)) => Cluster::Unknown(names),
         Ok(Target::None(looked_at)) => Cluster::Refused(Box::new(no_target(&looked_at))),
         Ok(Target::Cluster(credentials)) => match load(&credentials, variables) {
-            Ok(cluster) => Cluster::Ready(ManagementCluster::with_limit(cluster, in_flight(config))),
+            Ok(cluster) => Cluster::Ready(ManagementCluster::new(cluster, in_flight(config))),
             Err(error) => refused(&error),
         },
         Err(error) => refused(&error),

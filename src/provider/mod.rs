@@ -6,6 +6,7 @@ mod settings;
 mod validate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tfplugin::action::Action;
@@ -33,6 +34,7 @@ use crate::kubeconfig_generator::KubeconfigGenerator;
 use crate::managed_object::ManagedResource;
 use crate::managed_object::data_source::ManagedDataSource;
 use crate::managed_object::list::ManagedList;
+use crate::management_cluster;
 use crate::nodes::Nodes;
 use crate::tenant_control_plane::TenantControlPlane;
 use crate::tenant_control_planes::TenantControlPlanes;
@@ -161,6 +163,10 @@ impl Provider for KamajiProvider {
     async fn configure(&self, config: Value, terraform_version: &str) -> Diagnostics {
         tracing::debug!(terraform_version, "configuring");
         configure::configure(&self.shared, &config, &|name| std::env::var(name).ok())
+    }
+
+    fn ends(&self, run: Duration) {
+        management_cluster::log_summary(run);
     }
 }
 

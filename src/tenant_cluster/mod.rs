@@ -41,7 +41,7 @@ pub fn over_the_network() -> Connect {
     Arc::new(|kubeconfig| {
         let credentials = Credentials::new(Source::Text { kubeconfig: kubeconfig.clone(), context: None });
         match load(&credentials, &|name| std::env::var(name).ok()) {
-            Ok(config) => Ok(ManagementCluster::new(config)),
+            Ok(config) => Ok(ManagementCluster::of_tenant(config)),
             Err(error) => Err(Diagnostic::error(
                 "Kubeconfig of tenant not usable",
                 format!("The kubeconfig that Kamaji keeps for the tenant cannot be used: {error}"),

@@ -15,14 +15,14 @@ impl Schemas {
     }
 }
 
-fn tenant(name: &str) -> Json {
+pub fn tenant(name: &str) -> Json {
     json!({"apiVersion": "kamaji.clastix.io/v1alpha1", "kind": "TenantControlPlane",
         "metadata": {"name": name, "namespace": "tenants", "uid": "3f1c", "resourceVersion": "1", "generation": 1},
         "spec": {"kubernetes": {"version": "v1.33.0"}, "controlPlane": {"service": {"serviceType": "ClusterIP"}}}})
 }
 
 /// Starts a read in the background.
-fn read(
+pub fn read(
     connection: &Connection,
     type_name: &str,
     config: wire::DynamicValue,

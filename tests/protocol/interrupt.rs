@@ -15,7 +15,12 @@ pub const PROMISED: Duration = Duration::from_secs(1);
 const TYPE_NAME: &str = "kamaji_tenant_control_plane";
 
 pub async fn start(api: &ApiServer) -> (Plugin, Connection, Schemas) {
-    let plugin = Launch::as_plugin().start();
+    start_as(Launch::as_plugin(), api).await
+}
+
+/// The same for a start that was prepared.
+pub async fn start_as(launch: Launch, api: &ApiServer) -> (Plugin, Connection, Schemas) {
+    let plugin = launch.start();
     let mut connection = plugin.connect().await;
     let schemas = Schemas::of(&mut connection).await;
     let config = Some(schemas.provider_config(&[("host", api.url.as_str().into())]));

@@ -1,5 +1,7 @@
 //! The provider as a whole.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::action::Action;
@@ -90,4 +92,8 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Takes the configuration. Values may be unknown during plan: what can be done without them must go on.
     async fn configure(&self, config: Value, terraform_version: &str) -> Diagnostics;
+
+    /// The process is about to end, after so long: a last word for the log. Called once; must not wait for anything, as
+    /// Terraform kills a process that does not end within two seconds.
+    fn ends(&self, _run: Duration) {}
 }

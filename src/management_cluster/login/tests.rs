@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::management_cluster::config::{Credentials, Impersonated, Plugin, Source, load};
 use crate::management_cluster::scripted::{failure, tenant};
-use crate::management_cluster::{Kind, ManagementCluster, ObjectRef, Operation};
+use crate::management_cluster::{Kind, MAX_IN_FLIGHT, ManagementCluster, ObjectRef, Operation};
 
 /// An API server that accepts one token at a time, and the heads of the requests that it got.
 struct Api {
@@ -86,7 +86,7 @@ async fn read(cluster: &ManagementCluster) -> Result<(), ApiError> {
 }
 
 fn cluster(credentials: &Credentials) -> ManagementCluster {
-    ManagementCluster::new(load(credentials, &|_| None).expect("usable"))
+    ManagementCluster::new(load(credentials, &|_| None).expect("usable"), MAX_IN_FLIGHT)
 }
 
 #[tokio::test]

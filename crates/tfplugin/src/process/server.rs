@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use signal_hook::consts::SIGINT;
@@ -77,6 +77,7 @@ pub(super) fn run(
     identity: &Identity,
     service: impl FnOnce() -> ProviderService,
 ) -> Result<(), ServerError> {
+    let started = Instant::now();
     let parent = lifetime::parent();
     // Ctrl-C reaches the whole process group. From here on it does not end the process.
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -106,7 +107,10 @@ pub(super) fn run(
         .build()
         .map_err(ServerError::Runtime)?;
     let tls = mtls.map(tls::AutoMtls::into_config).transpose()?;
-    let result = runtime.block_on(serve(mode, parent, &socket, tls, service(), &interrupted));
+    let service = service();
+    let result = runtime.block_on(serve(mode, parent, &socket, tls, service.clone(), &interrupted));
+    // Terraform reads what is logged up to the end of the process.
+    service.ends(started.elapsed());
     // Open streams and blocking work must not hold up the end of the process.
     runtime.shutdown_background();
     result

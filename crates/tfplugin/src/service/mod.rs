@@ -19,6 +19,7 @@ mod schemas;
 mod taken_over;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::codegen::BoxStream;
@@ -45,6 +46,11 @@ impl ProviderService {
     /// A service for this provider.
     pub fn new(provider: impl Provider) -> Self {
         Self(Arc::new(Inner { provider: Box::new(provider), stop: Mutex::default() }))
+    }
+
+    /// Lets the provider say its last word about a process that has run for so long.
+    pub(crate) fn ends(&self, run: Duration) {
+        self.0.provider.ends(run);
     }
 
     /// What answers the calls of a client, with messages of at most so many bytes both ways.
