@@ -156,9 +156,11 @@ impl Configured {
         }
     }
 
-    /// True if an argument of the provider block is not known yet without which the cluster cannot be asked.
+    /// True if an argument of the provider block is not known yet without which the cluster cannot be asked. Who plans
+    /// offline does not want to ask it.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.0.read().unwrap_or_else(PoisonError::into_inner).cluster, Cluster::Unknown(_))
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        !state.settings.offline && matches!(state.cluster, Cluster::Unknown(_))
     }
 
     /// What a refresh says, once a run, where the management cluster is not to be asked; [`None`] where it is.

@@ -1,4 +1,4 @@
-//! Actions: announced, validated, planned, deferred, invoked with messages, and ended by an interrupt and a lost client.
+//! Actions: announced, validated, planned, invoked with messages, and ended by an interrupt and a lost client.
 
 use std::time::Duration;
 
@@ -85,31 +85,6 @@ async fn the_actions_are_announced_and_validated() {
             if let Some(diagnostic) = validated.diagnostics.first() {
                 assert!(diagnostic.attribute.is_some(), "{diagnostic:?}");
             }
-        }
-    }
-}
-
-/// The only reason that core accepts, and only if it says so.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_action_is_deferred_while_the_provider_is_not_configured_yet() {
-    let plugin = Launch::as_plugin().start();
-    let mut connection = plugin.connect().await;
-    let schemas = Schemas::of(&mut connection).await;
-    let config = Some(schemas.provider_config(&[("host", Value::Unknown)]));
-    let request = wire::configure_provider::Request { config, ..Default::default() };
-    let configured = connection.provider.configure_provider(request).await.unwrap().into_inner();
-    assert_eq!(errors(&configured.diagnostics), [""; 0]);
-    for allowed in [true, false] {
-        for id in [Value::Unknown, Value::from("tenants/a")] {
-            let request = wire::plan_action::Request {
-                action_type: RESTART.to_owned(),
-                config: Some(of_tenant(&schemas, RESTART, id)),
-                client_capabilities: Some(wire::ClientCapabilities { deferral_allowed: allowed, ..Default::default() }),
-            };
-            let planned = connection.provider.plan_action(request).await.unwrap().into_inner();
-            let reason = planned.deferred.map(|deferred| deferred.reason());
-            assert_eq!(reason, allowed.then_some(wire::deferred::Reason::ProviderConfigUnknown));
-            assert_eq!(errors(&planned.diagnostics), [""; 0]);
         }
     }
 }

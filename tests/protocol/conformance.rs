@@ -10,7 +10,7 @@ mod cancel;
 mod clis;
 mod framing;
 mod load;
-mod requests;
+pub mod requests;
 mod rpcs;
 mod runner;
 mod samples;

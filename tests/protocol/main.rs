@@ -10,6 +10,7 @@ mod certificate;
 mod client;
 mod conformance;
 mod data_sources;
+mod deferral;
 mod ephemeral;
 mod functions;
 mod handshake;

@@ -80,7 +80,8 @@ pub trait Provider: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// True if the configuration that was taken last has unknown values without which nothing can be asked.
+    /// True if the configuration that was taken last has unknown values without which nothing can be asked. A client that
+    /// takes deferrals is then told to come again; for the others the objects do what they can without asking.
     fn is_partly_unknown(&self) -> bool {
         false
     }

@@ -133,7 +133,7 @@ fn config(name: &'static str, object: Object<'_>) -> Field {
 }
 
 /// What must be configured, and nothing else.
-fn lean(object: Object<'_>) -> Value {
+pub fn lean(object: Object<'_>) -> Value {
     let required = object.block.attributes.iter().filter(|attribute| attribute.required);
     let values: Vec<_> = required
         .map(|attribute| (attribute.name.as_str(), full(&attribute_type(attribute), &attribute.name)))
@@ -142,7 +142,7 @@ fn lean(object: Object<'_>) -> Value {
 }
 
 /// A state of such a configuration.
-fn state(object: Object<'_>) -> Value {
+pub fn state(object: Object<'_>) -> Value {
     let mut state = lean(object);
     for attribute in object.block.attributes.iter().filter(|attribute| attribute.computed) {
         state.set(&attribute.name, full(&attribute_type(attribute), &attribute.name));

@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use super::guard::{Fallible as _, panicked};
 use super::{Inner, dynamic};
 use crate::action::{Action, Progress};
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::Diagnostics;
 use crate::proto::tfplugin6 as wire;
 use crate::proto::tfplugin6::invoke_action::Event;
 use crate::proto::tfplugin6::invoke_action::event::{self, Completed};
@@ -37,16 +37,14 @@ pub(super) async fn validate_action_config(
     Response::failed(&check().unwrap_or_else(|diagnostics: Diagnostics| diagnostics))
 }
 
-/// Core accepts one reason to defer an action, and only if it has said that it accepts any.
 pub(super) async fn plan_action(inner: Arc<Inner>, request: wire::plan_action::Request) -> wire::plan_action::Response {
     type Response = wire::plan_action::Response;
     let plan = async {
         let action = inner.action(&request.action_type)?;
         let config = dynamic::read_object("configuration", request.config.as_ref(), action.schema())?;
-        let may_defer = request.client_capabilities.is_some_and(|client| client.deferral_allowed);
-        if may_defer && inner.provider.is_partly_unknown() {
-            let reason = wire::deferred::Reason::ProviderConfigUnknown.into();
-            return Ok(Response { deferred: Some(wire::Deferred { reason }), ..Response::default() });
+        let deferred = inner.deferral(request.client_capabilities);
+        if deferred.is_some() {
+            return Ok(Response { deferred, ..Response::default() });
         }
         Ok(Response::failed(&action.plan(&inner.context(), &config).await))
     };
@@ -92,12 +90,7 @@ async fn invoke(
     progress: &Progress,
 ) -> Result<Diagnostics, Diagnostics> {
     let action = inner.action(&request.action_type)?;
-    let config = dynamic::read_object("configuration", request.config.as_ref(), action.schema())?;
-    if !config.is_wholly_known() {
-        let detail = "Terraform invokes the action with a value that it does not know yet. This is a bug in Terraform; \
-                      please report it.";
-        return Err(Diagnostic::error("Configuration not known", detail).into());
-    }
+    let config = dynamic::read_known("configuration", request.config.as_ref(), action.schema())?;
     Ok(action.invoke(cx, config, progress).await)
 }
 
@@ -115,6 +108,7 @@ mod tests {
     use futures::StreamExt as _;
 
     use super::*;
+    use crate::diagnostics::Diagnostic;
     use crate::provider::{Identity, Provider};
     use crate::resource::Resource;
     use crate::schema::{Schema, string};
@@ -192,7 +186,14 @@ mod tests {
     fn park(unknown: bool) -> (Arc<Inner>, Arc<AtomicBool>) {
         let water = Water::default();
         let stopped = Arc::clone(&water.stopped);
-        (Arc::new(Inner { provider: Box::new(Park { water, unknown }), stop: Mutex::default() }), stopped)
+        (
+            Arc::new(Inner {
+                provider: Box::new(Park { water, unknown }),
+                stop: Mutex::default(),
+                client: Mutex::default(),
+            }),
+            stopped,
+        )
     }
 
     fn config(what: Value) -> Option<wire::DynamicValue> {
@@ -236,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_value_and_an_unknown_action_are_refused() {
         let (said, end) = told(invoke_action(park(false).0, invocation(Value::Unknown))).await;
-        assert!(said.is_empty() && end[0].starts_with("Configuration not known"), "{said:?} {end:?}");
+        assert!(said.is_empty() && end[0].contains("unknown values"), "{said:?} {end:?}");
         let request = wire::invoke_action::Request { action_type: "park_mow".to_owned(), ..invocation("a".into()) };
         let (_, end) = told(invoke_action(park(false).0, request)).await;
         assert!(end[0].starts_with("Unknown action"), "{end:?}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::guard::Fallible as _;
-use super::{Inner, dynamic};
+use super::{Inner, deferral, dynamic};
 use crate::data_source::DataSource;
 use crate::diagnostics::Diagnostics;
 use crate::proto::tfplugin6 as wire;
@@ -36,6 +36,15 @@ pub(super) async fn read_data_source(
     let read = async {
         let source = inner.data_source(&request.type_name)?;
         let config = dynamic::read_known("configuration", request.config.as_ref(), source.schema())?;
+        let deferred = inner.deferral(request.client_capabilities);
+        if deferred.is_some() {
+            let state = deferral::placeholder(source.schema(), &config);
+            return Ok(Response {
+                state: Some(dynamic::write(&state, source.schema())),
+                diagnostics: Vec::new(),
+                deferred,
+            });
+        }
         let (state, diagnostics) = source.read(&inner.context(), config).await?;
         Ok(Response {
             state: Some(dynamic::write(&state, source.schema())),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::guard::Fallible as _;
-use super::{Inner, dynamic};
+use super::{Inner, deferral, dynamic};
 use crate::diagnostics::Diagnostics;
 use crate::ephemeral::EphemeralResource;
 use crate::private::Private;
@@ -38,6 +38,16 @@ pub(super) async fn open_ephemeral_resource(
     let open = async {
         let ephemeral = inner.ephemeral(&request.type_name)?;
         let config = dynamic::read_known("configuration", request.config.as_ref(), ephemeral.schema())?;
+        // Core opens with no capabilities at all, also where it takes a deferral.
+        let deferred = inner.deferral(request.client_capabilities).or_else(|| inner.deferral(inner.client()));
+        if deferred.is_some() {
+            let result = deferral::placeholder(ephemeral.schema(), &config);
+            return Ok(Response {
+                result: Some(dynamic::write(&result, ephemeral.schema())),
+                deferred,
+                ..Response::default()
+            });
+        }
         let opened = ephemeral.open(&inner.context(), config).await?;
         Ok(Response {
             diagnostics: opened.diagnostics.to_proto(),

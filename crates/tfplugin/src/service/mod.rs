@@ -6,6 +6,7 @@
 mod action;
 mod change;
 mod data_source;
+mod deferral;
 mod dynamic;
 mod ephemeral;
 mod function;
@@ -40,12 +41,14 @@ pub(crate) struct Inner {
     provider: Box<dyn Provider>,
     /// Cancelled and replaced by `StopProvider`: calls that arrive later run normally.
     stop: Mutex<CancellationToken>,
+    /// What the client said of itself when it configured the provider.
+    client: Mutex<Option<wire::ClientCapabilities>>,
 }
 
 impl ProviderService {
     /// A service for this provider.
     pub fn new(provider: impl Provider) -> Self {
-        Self(Arc::new(Inner { provider: Box::new(provider), stop: Mutex::default() }))
+        Self(Arc::new(Inner { provider: Box::new(provider), stop: Mutex::default(), client: Mutex::default() }))
     }
 
     /// Lets the provider say its last word about a process that has run for so long.
@@ -62,6 +65,10 @@ impl ProviderService {
 impl Inner {
     fn context(&self) -> Context {
         Context { stop: self.stop.lock().unwrap_or_else(PoisonError::into_inner).child_token() }
+    }
+
+    fn client(&self) -> Option<wire::ClientCapabilities> {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stop_all(&self) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::guard::Fallible as _;
-use super::{Inner, dynamic, identity};
+use super::{Inner, deferral, dynamic, identity};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::plan::to_config;
 use crate::proto::tfplugin6 as wire;
@@ -32,13 +32,19 @@ pub(super) async fn import_resource_state(
         if answer.diagnostics.has_errors() || answer.state.is_null() {
             return Err(answer.diagnostics);
         }
+        let deferred = inner.deferral(request.client_capabilities);
+        let identity = identity::of(resource, &answer.state);
+        let state = match deferred {
+            Some(_) => deferral::unread(resource.schema(), resource.identity(), answer.state),
+            None => answer.state,
+        };
         let imported = wire::import_resource_state::ImportedResource {
             type_name: request.type_name.clone(),
-            state: Some(dynamic::write(&answer.state, resource.schema())),
-            identity: identity::of(resource, &answer.state),
+            state: Some(dynamic::write(&state, resource.schema())),
+            identity,
             private: answer.private.into_bytes(),
         };
-        Ok(Response { imported_resources: vec![imported], diagnostics: answer.diagnostics.to_proto(), deferred: None })
+        Ok(Response { imported_resources: vec![imported], diagnostics: answer.diagnostics.to_proto(), deferred })
     };
     import.await.unwrap_or_else(|diagnostics| Response::failed(&diagnostics))
 }
