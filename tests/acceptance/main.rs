@@ -5,7 +5,8 @@
 //!
 //! Some tests ask programs that are not built here, if the environment names them, and say so if it does not:
 //! `KUBEADM_PROGRAMS` (kubeadm of other versions, separated by colons), `KUBERNETES_PROVIDER` (the program of
-//! hashicorp/kubernetes, alone in its directory) and `KUBECTL_PROVIDER` (that of gavinbunney/kubectl).
+//! hashicorp/kubernetes, alone in its directory) and `KUBECTL_PROVIDER` (that of gavinbunney/kubectl). `ansible-playbook` runs
+//! if it is on the PATH.
 
 #![allow(
     clippy::expect_used,
@@ -34,6 +35,7 @@ mod migration;
 mod minted;
 mod moved;
 mod neighbours;
+mod pipelines;
 mod protection;
 mod public_token;
 mod query;

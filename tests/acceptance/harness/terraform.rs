@@ -129,14 +129,24 @@ impl Terraform {
         self.write("main.tf", hcl);
     }
 
+    /// The Terraform or OpenTofu that runs.
+    pub fn binary() -> &'static Path {
+        static BINARY: OnceLock<PathBuf> = OnceLock::new();
+        BINARY.get_or_init(|| cluster().terraform())
+    }
+
     /// Starts a command without waiting for it.
     pub fn spawn(&self, arguments: &[&str]) -> Running {
-        static BINARY: OnceLock<PathBuf> = OnceLock::new();
-        let binary = BINARY.get_or_init(|| cluster().terraform());
+        self.spawn_program(Self::binary(), arguments)
+    }
+
+    /// Starts another program that runs Terraform, in the same way.
+    pub fn spawn_program(&self, program: &Path, arguments: &[&str]) -> Running {
         let number = fs::read_dir(self.path()).expect("readable").count();
-        let file = |kind: &str| self.path().join(format!("{number:03}-{}.{kind}", arguments[0]));
+        let what = Path::new(arguments[0]).file_stem().unwrap_or_default().display();
+        let file = |kind: &str| self.path().join(format!("{number:03}-{what}.{kind}"));
         let create = |kind: &str| fs::File::create(file(kind)).expect("created");
-        let mut command = Command::new(binary);
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         command.stdout(create("out")).stderr(create("err"));
         for variable in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("KUBE")) {
@@ -146,7 +156,7 @@ impl Terraform {
         command.env("PATH", path).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("TF_CLI_CONFIG_FILE", self.path().join("terraform.rc"));
         command.env("TF_IN_AUTOMATION", "1").env("TF_LOG", self.log_level).env("TF_LOG_PATH", file("log"));
-        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         Running { child, what: arguments.join(" "), out: file("out"), err: file("err"), log: file("log") }
     }
 
