@@ -20,6 +20,7 @@ mod api_down;
 mod bad_input;
 mod changes;
 mod datastores;
+mod deferral;
 mod denials;
 mod drift;
 mod examples;

@@ -137,11 +137,7 @@ impl Configured {
             let object = Object::of(&self.schemas.0.resource_schemas[type_name]);
             let (attributes, config) = (object.block.attributes.clone(), lean(object));
             let found = object.read(resource.state.as_ref());
-            let unread = if self.deferred.is_some() { Value::Unknown } else { Value::Null };
-            for attribute in attributes.iter().filter(|attribute| attribute.write_only) {
-                assert_eq!(found.get(&attribute.name), &Value::Null, "{type_name}.{}", attribute.name);
-            }
-            assert_eq!(found.get("timeouts"), &unread, "{type_name}");
+            assert_eq!(found.is_null(), self.deferred.is_some(), "{type_name}");
 
             let request = wire::import_resource_state::Request {
                 type_name: type_name.to_owned(),
@@ -155,10 +151,7 @@ impl Configured {
                 self.read(type_name, resource.state.clone().unwrap(), &resource.private).await;
                 let planned = self.plan(type_name, &found, &config).await;
                 is_planned(&attributes, &config, &planned);
-                for attribute in attributes.iter().filter(|attribute| attribute.computed) {
-                    let (known, value) = (found.get(&attribute.name), planned.get(&attribute.name));
-                    assert!(value == known || value.is_unknown(), "{type_name}.{}: {value:?}", attribute.name);
-                }
+                assert_eq!(planned.get("id"), &Value::Unknown, "{type_name}");
             }
         }
     }

@@ -27,7 +27,6 @@ pub(super) async fn plan_resource_change(
         let prior = dynamic::read("prior state", request.prior_state.as_ref(), schema)?;
         let config = dynamic::read("configuration", request.config.as_ref(), schema)?;
         let proposed = dynamic::read("proposed state", request.proposed_new_state.as_ref(), schema)?;
-        let deferred = inner.deferral(request.client_capabilities);
         let private = Private::from_bytes(request.prior_private.clone());
         let mut plan = Plan {
             planned: Value::Null,
@@ -43,10 +42,7 @@ pub(super) async fn plan_resource_change(
             plan.planned = proposal.planned;
             plan.requires_replace = proposal.replaced.into_iter().map(|(path, _)| path).collect();
         }
-        // The rules of a resource take no state with unknown values: that of an import which was deferred too.
-        if deferred.is_none() || prior.is_wholly_known() {
-            plan = resource.plan(&inner.context(), PlanRequest { prior: prior.clone(), config, private }, plan).await;
-        }
+        let plan = resource.plan(&inner.context(), PlanRequest { prior: prior.clone(), config, private }, plan).await;
         let replaced = !plan.requires_replace.is_empty();
         Ok(PlanResponse {
             planned_state: Some(dynamic::write(&plan.planned, schema)),
@@ -55,7 +51,8 @@ pub(super) async fn plan_resource_change(
             diagnostics: plan.diagnostics.to_proto(),
             planned_identity: identity::planned(resource, &prior, &plan.planned, replaced)
                 .or_else(|| request.prior_identity.clone()),
-            deferred,
+            // What is planned offline stands for what will be planned.
+            deferred: inner.deferral(request.client_capabilities),
             ..PlanResponse::default()
         })
     };

@@ -5,7 +5,6 @@
 //! yet has to be unknown, and not null.
 
 use super::Inner;
-use crate::identity::IdentitySchema;
 use crate::plan::propose;
 use crate::proto::tfplugin6 as wire;
 use crate::schema::Schema;
@@ -26,23 +25,9 @@ pub(super) fn placeholder(schema: &Schema, config: &Value) -> Value {
     propose(schema, &Value::Null, config, config).planned
 }
 
-/// What stands for an imported object that could not be read: what the import id says is known, and nothing else.
-/// Write-only values are null in every state.
-pub(super) fn unread(schema: &Schema, identity: Option<&IdentitySchema>, mut state: Value) -> Value {
-    let of_identity = |name| identity.is_some_and(|it| it.attributes.iter().any(|attribute| attribute.name == name));
-    for attribute in schema.attributes.iter().filter(|attribute| !attribute.write_only && !of_identity(attribute.name))
-    {
-        if state.get(attribute.name).is_null() {
-            state.set(attribute.name, Value::Unknown);
-        }
-    }
-    state
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::IdentityAttribute;
     use crate::schema::{RecomputedBy, object, string};
 
     fn schema() -> Schema {
@@ -52,7 +37,6 @@ mod tests {
             vec![
                 string("name").required(),
                 string("size"),
-                string("key_wo").write_only(),
                 string("id").computed(RecomputedBy::Nothing),
                 object("place", vec![string("street"), string("floor").computed(RecomputedBy::Nothing)]),
             ],
@@ -68,17 +52,5 @@ mod tests {
         assert_eq!(stands_for.get("name"), &"a".into());
         assert_eq!((stands_for.get("size"), stands_for.get("id")), (&Value::Null, &Value::Unknown));
         assert_eq!((stands_for.str_at("place.street"), stands_for.get("place.floor")), (Some("b"), &Value::Unknown));
-    }
-
-    #[test]
-    fn of_an_import_what_its_id_says_is_known() {
-        let optional = |name| IdentityAttribute { name, optional: true, description: "" };
-        let attributes: &'static [IdentityAttribute] = Box::leak(Box::new([optional("name"), optional("size")]));
-        let mut state = schema().null_object();
-        state.set("name", "a".into());
-        let unread = unread(&schema(), Some(&IdentitySchema { version: 0, attributes }), state);
-        assert_eq!((unread.str_at("name"), unread.get("size")), (Some("a"), &Value::Null));
-        assert_eq!((unread.get("id"), unread.get("place")), (&Value::Unknown, &Value::Unknown));
-        assert_eq!(unread.get("key_wo"), &Value::Null);
     }
 }

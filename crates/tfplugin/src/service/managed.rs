@@ -80,9 +80,10 @@ pub(super) async fn read_resource(
     type Response = wire::read_resource::Response;
     let read = async {
         let resource = inner.resource(&request.type_name)?;
-        let state = dynamic::read_object("state", request.current_state.as_ref(), resource.schema())?;
         let deferred = inner.deferral(request.client_capabilities);
         if deferred.is_some() {
+            // As it is; null for an import that was deferred too.
+            let state = dynamic::read("state", request.current_state.as_ref(), resource.schema())?;
             return Ok(Response {
                 new_state: Some(dynamic::write(&state, resource.schema())),
                 new_identity: request.current_identity,
@@ -91,7 +92,7 @@ pub(super) async fn read_resource(
                 deferred,
             });
         }
-        let state = dynamic::known("state", state)?;
+        let state = dynamic::read_known("state", request.current_state.as_ref(), resource.schema())?;
         let private = Private::from_bytes(request.private.clone());
         let answer = resource.read(&inner.context(), ReadRequest { state, private }).await;
         Ok(Response {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::guard::Fallible as _;
-use super::{Inner, deferral, dynamic, identity};
+use super::{Inner, dynamic, identity};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::plan::to_config;
 use crate::proto::tfplugin6 as wire;
@@ -33,15 +33,13 @@ pub(super) async fn import_resource_state(
             return Err(answer.diagnostics);
         }
         let deferred = inner.deferral(request.client_capabilities);
-        let identity = identity::of(resource, &answer.state);
-        let state = match deferred {
-            Some(_) => deferral::unread(resource.schema(), resource.identity(), answer.state),
-            None => answer.state,
-        };
+        // Without a state core plans what stands for the object as a new one: what it computes is unknown. Values that are
+        // only not read yet would be null there, and unknown ones core cannot write down.
+        let state = if deferred.is_some() { &Value::Null } else { &answer.state };
         let imported = wire::import_resource_state::ImportedResource {
             type_name: request.type_name.clone(),
-            state: Some(dynamic::write(&state, resource.schema())),
-            identity,
+            state: Some(dynamic::write(state, resource.schema())),
+            identity: identity::of(resource, &answer.state),
             private: answer.private.into_bytes(),
         };
         Ok(Response { imported_resources: vec![imported], diagnostics: answer.diagnostics.to_proto(), deferred })
