@@ -14,36 +14,54 @@ mod client;
 mod transport;
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tfplugin::proto::tfplugin6::{get_metadata, get_provider_schema};
-
-use client::{BINARY, Launch};
+use client::{BINARY, Launch, Plugin};
 
 const STARTS: usize = 50;
-const SCHEMA_CALLS: usize = 20;
+const SCHEMA_CALLS: usize = 50;
 const CALLS: usize = 1000;
 
 /// One line of the table. Without a limit it is for information.
 struct Row {
-    what: String,
-    value: f64,
+    what: &'static str,
     limit: Option<f64>,
     unit: &'static str,
 }
 
-impl Row {
-    fn new(what: impl Into<String>, value: f64, limit: impl Into<Option<f64>>, unit: &'static str) -> Self {
-        Self { what: what.into(), value, limit: limit.into(), unit }
-    }
+const fn row(what: &'static str, limit: Option<f64>, unit: &'static str) -> Row {
+    Row { what, limit, unit }
 }
+
+/// What [`measure`] measures, in its order.
+const ROWS: [Row; 6] = [
+    row("binary", Some(12.0), "MB"),
+    row("start to handshake, median of 50", Some(3.0), "ms"),
+    row("idle memory after GetProviderSchema", Some(10.0), "MB"),
+    row("answer to GetProviderSchema", None, "MB"),
+    row("GetProviderSchema, median of 50", Some(3.0), "ms"),
+    row("GetMetadata, median of 1,000", Some(0.3), "ms"),
+];
 
 #[tokio::main]
 async fn main() {
-    let mut rows = vec![Row::new("binary", megabytes(std::fs::metadata(BINARY).unwrap().len()), 12.0, "MB")];
+    let own = measure(Path::new(BINARY)).await;
+    // The program of any other provider that speaks protocol 6, to measure beside ours.
+    let peer = std::env::var_os("PEER_PROVIDER");
+    let peer = match &peer {
+        Some(program) => Some((Path::new(program), measure(Path::new(program)).await)),
+        None => None,
+    };
+    print(own, peer);
+}
+
+/// The values of [`ROWS`] for the program of a provider.
+async fn measure(program: &Path) -> [f64; ROWS.len()] {
+    let size = std::fs::metadata(program).unwrap().len();
     let start = median(STARTS, || {
         // Neither the client's key pair nor its threads are the provider's time.
-        let mut launch = Launch::as_plugin();
+        let mut launch = Launch::as_plugin_of(program);
         let mut line = String::new();
         let begin = Instant::now();
         let mut plugin = launch.command.spawn().unwrap();
@@ -53,46 +71,33 @@ async fn main() {
         assert!(line.starts_with("1|6|unix|"), "{line}");
         taken
     });
-    rows.push(Row::new(format!("start to handshake, median of {STARTS}"), milliseconds(start), 3.0, "ms"));
-    rows.extend(calls().await);
-    print(&rows);
+    let plugin = Launch::as_plugin_of(program).start();
+    let (schema, answer) = calls(&plugin, "GetProviderSchema", SCHEMA_CALLS).await;
+    let resident = resident_bytes(plugin.process.pid()).unwrap_or_default();
+    let (metadata, _) = calls(&plugin, "GetMetadata", CALLS).await;
+    [
+        megabytes(size),
+        milliseconds(start),
+        megabytes(resident),
+        megabytes(answer as u64),
+        milliseconds(schema),
+        milliseconds(metadata),
+    ]
 }
 
-/// What a running provider costs.
-async fn calls() -> Vec<Row> {
-    let plugin = Launch::as_plugin().start();
-    let mut connection = plugin.connect().await;
-    let provider = &mut connection.provider;
-
-    let begin = Instant::now();
-    let schema = provider.get_provider_schema(get_provider_schema::Request {}).await.unwrap().into_inner();
-    let first = begin.elapsed();
-    let objects = schema.resource_schemas.len() + schema.data_source_schemas.len();
-    let objects = objects + schema.ephemeral_resource_schemas.len();
-    let resident = resident_bytes(plugin.process.pid());
-
-    let mut schema_calls = Vec::with_capacity(SCHEMA_CALLS);
-    for _ in 0..SCHEMA_CALLS {
+/// The median time of calls without arguments, from the request to the last byte of the answer, and the bytes of the answer.
+/// What a client then makes of the bytes is its own affair.
+async fn calls(plugin: &Plugin, rpc: &str, calls: usize) -> (Duration, usize) {
+    let connection = plugin.connect().await;
+    let mut times = Vec::with_capacity(calls);
+    let mut bytes = 0;
+    for _ in 0..calls {
         let begin = Instant::now();
-        provider.get_provider_schema(get_provider_schema::Request {}).await.unwrap();
-        schema_calls.push(begin.elapsed());
+        let answer = connection.call(rpc, vec![Vec::new()]).await.unwrap();
+        times.push(begin.elapsed());
+        bytes = answer.iter().map(Vec::len).sum();
     }
-    let mut unary = Vec::with_capacity(CALLS);
-    for _ in 0..CALLS {
-        let begin = Instant::now();
-        provider.get_metadata(get_metadata::Request {}).await.unwrap();
-        unary.push(begin.elapsed());
-    }
-
-    let mut rows = Vec::new();
-    if let Some(bytes) = resident {
-        rows.push(Row::new("idle memory after GetProviderSchema", megabytes(bytes), 10.0, "MB"));
-    }
-    rows.push(Row::new(format!("first GetProviderSchema, {objects} objects"), milliseconds(first), None, "ms"));
-    let again = milliseconds(middle(schema_calls));
-    rows.push(Row::new(format!("GetProviderSchema, median of {SCHEMA_CALLS}"), again, None, "ms"));
-    rows.push(Row::new(format!("GetMetadata, median of {CALLS}"), milliseconds(middle(unary)), 0.3, "ms"));
-    rows
+    (middle(times), bytes)
 }
 
 /// The median of so many runs, after one tenth as many that only warm the caches.
@@ -124,16 +129,27 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-fn print(rows: &[Row]) {
+fn print(own: [f64; ROWS.len()], peer: Option<(&Path, [f64; ROWS.len()])>) {
     let mut out = std::io::stdout().lock();
     if cfg!(debug_assertions) {
         writeln!(out, "A debug build: the limits are for release builds.").unwrap();
     }
-    writeln!(out, "{:<40} {:>13} {:>13} {:>6}", "", "measured", "limit", "ratio").unwrap();
-    for Row { what, value, limit, unit } in rows {
+    if let Some((program, _)) = peer {
+        writeln!(out, "The peer is {}.", program.display()).unwrap();
+    }
+    writeln!(out, "{:<40} {:>13} {:>13} {:>6} {:>13} {:>6}", "", "measured", "limit", "ratio", "peer", "ratio")
+        .unwrap();
+    for (index, Row { what, limit, unit }) in ROWS.iter().enumerate() {
+        let value = own[index];
         write!(out, "{what:<40} {value:>10.2} {unit}").unwrap();
         match limit {
-            Some(limit) => writeln!(out, " {limit:>10.2} {unit} {:>6.2}", value / limit).unwrap(),
+            Some(limit) => write!(out, " {limit:>10.2} {unit} {:>6.2}", value / limit).unwrap(),
+            None => write!(out, " {:>20}", "").unwrap(),
+        }
+        match peer {
+            Some((_, values)) => {
+                writeln!(out, " {:>10.2} {unit} {:>6.2}", values[index], value / values[index]).unwrap()
+            }
             None => writeln!(out).unwrap(),
         }
     }

@@ -53,8 +53,14 @@ impl Launch {
 
     /// As Terraform 1.x does, with mutual TLS.
     pub fn as_plugin() -> Self {
+        Self::as_plugin_of(Path::new(BINARY))
+    }
+
+    /// The same with the program of another provider.
+    pub fn as_plugin_of(program: &Path) -> Self {
         let certificate = ClientCertificate::generate();
-        let mut launch = Self::plain().env("PLUGIN_CLIENT_CERT", certificate.pem());
+        let plain = Self::of(Command::new(program)).with_terraforms_environment();
+        let mut launch = plain.env("PLUGIN_CLIENT_CERT", certificate.pem());
         launch.certificate = Some(certificate);
         launch
     }
