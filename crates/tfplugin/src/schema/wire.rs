@@ -1,77 +1,158 @@
 //! The wire form of a schema.
+//!
+//! A table of a thousand attributes is many thousand strings as a message, and core waits for it at each start. So nothing
+//! is copied into messages: texts are borrowed from the table, and what is nested is encoded before what it is in.
+
+use prost::Message;
+use prost::bytes::Bytes;
 
 use super::{Attribute, Kind, Mode, Schema};
 use crate::proto::tfplugin6::schema::object::NestingMode;
 use crate::proto::tfplugin6::{self as proto, StringKind, schema as wire};
+use crate::value::Type;
 
-/// The wire form of a schema, with every message that core dereferences without looking.
+/// `Schema.block`, `Block.attributes` and `Object.attributes`; `Attribute` has its fields below.
+const BLOCK: u8 = 2;
+const BLOCK_ATTRIBUTES: u8 = 2;
+const OBJECT_ATTRIBUTES: u8 = 1;
+
+/// A schema as an encoded `Schema` message, with every message that core dereferences without looking.
 ///
 /// What core rejects is found by [`check`](super::check::check), in a test of the provider.
-pub fn schema_to_proto(schema: &Schema) -> proto::Schema {
-    proto::Schema {
-        version: schema.version,
-        block: Some(wire::Block {
-            attributes: attributes_to_proto(&schema.attributes),
-            description: schema.description.to_owned(),
-            description_kind: StringKind::Markdown.into(),
-            ..wire::Block::default()
-        }),
+pub fn encode_schema(schema: &Schema) -> Vec<u8> {
+    let rest = wire::Block {
+        description: schema.description.to_owned(),
+        description_kind: StringKind::Markdown.into(),
+        ..wire::Block::default()
+    };
+    let mut block = rest.encode_to_vec();
+    encode_attributes(BLOCK_ATTRIBUTES, &schema.attributes, &mut block);
+    let mut encoded = proto::Schema { version: schema.version, block: None }.encode_to_vec();
+    embed(BLOCK, &block, &mut encoded);
+    encoded
+}
+
+/// Appends a field with an encoded message. The order of fields does not matter to those who read them.
+pub(crate) fn embed(field: u8, message: &[u8], encoded: &mut Vec<u8>) {
+    append_key(field, message.len(), encoded);
+    encoded.extend_from_slice(message);
+}
+
+/// The start of a field that is `length` bytes long: its number, which is less than 16, with the wire type LEN.
+fn append_key(field: u8, length: usize, encoded: &mut Vec<u8>) {
+    const LEN: u8 = 2;
+    encoded.push(field << 3 | LEN);
+    // A vector has room for everything.
+    let _ = prost::encode_length_delimiter(length, encoded);
+}
+
+fn encode_attributes(field: u8, attributes: &[Attribute], encoded: &mut Vec<u8>) {
+    for attribute in attributes {
+        let message = BorrowedAttribute::of(attribute);
+        append_key(field, message.encoded_len(), encoded);
+        message.encode_raw(encoded);
     }
 }
 
-fn attributes_to_proto(attributes: &[Attribute]) -> Vec<wire::Attribute> {
-    attributes.iter().map(attribute_to_proto).collect()
+/// `Schema.Attribute`, whose strings and nested messages are bytes that need no copy: on the wire they are the same.
+#[derive(Clone, PartialEq, Message)]
+struct BorrowedAttribute {
+    #[prost(bytes = "bytes", tag = "1")]
+    name: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    r#type: Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    description: Bytes,
+    #[prost(bool, tag = "4")]
+    required: bool,
+    #[prost(bool, tag = "5")]
+    optional: bool,
+    #[prost(bool, tag = "6")]
+    computed: bool,
+    #[prost(bool, tag = "7")]
+    sensitive: bool,
+    #[prost(enumeration = "StringKind", tag = "8")]
+    description_kind: i32,
+    #[prost(bool, tag = "9")]
+    deprecated: bool,
+    #[prost(bytes = "bytes", tag = "10")]
+    nested_type: Bytes,
+    #[prost(bool, tag = "11")]
+    write_only: bool,
+    #[prost(bytes = "bytes", tag = "12")]
+    deprecation_message: Bytes,
 }
 
-fn attribute_to_proto(attribute: &Attribute) -> wire::Attribute {
-    let nesting = match &attribute.kind {
-        Kind::Value(_) => None,
-        Kind::Object(_) => Some(NestingMode::Single),
-        Kind::ListOf(_) => Some(NestingMode::List),
-        Kind::SetOf(_) => Some(NestingMode::Set),
-        Kind::MapOf(_) => Some(NestingMode::Map),
-    };
-    // Exactly one of the two: both or neither make core reject the schema.
-    let (ty, nested_type) = match nesting {
-        None => (attribute.value_type().to_json().to_string().into_bytes(), None),
-        Some(nesting) => {
-            let attributes = attributes_to_proto(attribute.nested());
-            let object = wire::Object { attributes, nesting: nesting.into(), ..wire::Object::default() };
-            (Vec::new(), Some(object))
+impl BorrowedAttribute {
+    fn of(attribute: &Attribute) -> Self {
+        let nesting = match &attribute.kind {
+            Kind::Value(_) => None,
+            Kind::Object(_) => Some(NestingMode::Single),
+            Kind::ListOf(_) => Some(NestingMode::List),
+            Kind::SetOf(_) => Some(NestingMode::Set),
+            Kind::MapOf(_) => Some(NestingMode::Map),
+        };
+        // Exactly one of the two: both or neither make core reject the schema.
+        let (r#type, nested_type) = match nesting {
+            None => (encode_type(&attribute.value_type()), Bytes::new()),
+            Some(nesting) => {
+                let object = wire::Object { nesting: nesting.into(), ..wire::Object::default() };
+                let mut object = object.encode_to_vec();
+                encode_attributes(OBJECT_ATTRIBUTES, attribute.nested(), &mut object);
+                (Bytes::new(), object.into())
+            }
+        };
+        Self {
+            name: text(attribute.name),
+            r#type,
+            nested_type,
+            description: text(attribute.description),
+            description_kind: StringKind::Markdown.into(),
+            required: attribute.mode == Mode::Required,
+            optional: matches!(attribute.mode, Mode::Optional | Mode::OptionalComputed),
+            computed: attribute.is_computed(),
+            sensitive: attribute.sensitive,
+            write_only: attribute.write_only,
+            deprecated: attribute.deprecated.is_some(),
+            deprecation_message: text(attribute.deprecated.unwrap_or_default()),
         }
-    };
-    wire::Attribute {
-        name: attribute.name.to_owned(),
-        r#type: ty,
-        nested_type,
-        description: attribute.description.to_owned(),
-        description_kind: StringKind::Markdown.into(),
-        required: attribute.mode == Mode::Required,
-        optional: matches!(attribute.mode, Mode::Optional | Mode::OptionalComputed),
-        computed: attribute.is_computed(),
-        sensitive: attribute.sensitive,
-        write_only: attribute.write_only,
-        deprecated: attribute.deprecated.is_some(),
-        deprecation_message: attribute.deprecated.unwrap_or_default().to_owned(),
+    }
+}
+
+fn text(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+/// A type constraint as the JSON that core reads.
+fn encode_type(ty: &Type) -> Bytes {
+    match ty {
+        Type::String => text("\"string\""),
+        Type::Number => text("\"number\""),
+        Type::Bool => text("\"bool\""),
+        other => other.to_json().to_string().into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use prost::Message as _;
     use rstest::rstest;
 
     use super::*;
     use crate::schema::{RecomputedBy, boolean, list_of, number, object, string, string_list, string_map};
     use crate::value::Type;
 
+    fn decoded(schema: &Schema) -> proto::Schema {
+        proto::Schema::decode(encode_schema(schema).as_slice()).expect("a schema")
+    }
+
     fn only(attribute: Attribute) -> wire::Attribute {
-        attribute_to_proto(&attribute)
+        let mut block = decoded(&Schema::new(0, "A thing.", vec![attribute])).block.expect("a block");
+        block.attributes.pop().expect("an attribute")
     }
 
     #[test]
     fn the_block_is_there_even_without_attributes() {
-        let wire = schema_to_proto(&Schema::new(3, "A thing.", Vec::new()));
+        let wire = decoded(&Schema::new(3, "A thing.", Vec::new()));
         let block = wire.block.expect("a block");
         assert_eq!((wire.version, block.description.as_str(), block.description_kind), (3, "A thing.", 1));
     }
@@ -125,12 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn survives_the_wire() {
-        let wire = schema_to_proto(&Schema::new(
-            0,
-            "A thing.",
-            vec![string("name").required(), object("net", vec![list_of("ports", vec![number("port")])])],
-        ));
-        assert_eq!(proto::Schema::decode(wire.encode_to_vec().as_slice()), Ok(wire));
+    fn what_is_nested_is_where_it_belongs() {
+        let inner = object("net", vec![list_of("ports", vec![number("port").doc("A port.")])]);
+        let wire = decoded(&Schema::new(0, "A thing.", vec![string("name").required(), inner]));
+        let attributes = wire.block.expect("a block").attributes;
+        let nested = |attribute: &wire::Attribute| attribute.nested_type.clone().expect("nested").attributes;
+        let port = nested(&nested(&attributes[1])[0]).remove(0);
+        assert_eq!((attributes[0].name.as_str(), attributes[0].required), ("name", true));
+        assert_eq!((port.name.as_str(), port.description.as_str()), ("port", "A port."));
     }
 }

@@ -1,8 +1,7 @@
 //! `GetProviderSchema`, encoded object by object.
 //!
-//! A table of a thousand attributes is many thousand strings as a message. Core asks once a process, so the answer is
-//! neither made as one message nor kept: each object is encoded by itself and its message dropped. Concatenated protobuf
-//! messages are one message, whose maps hold all entries, so the parts are the answer.
+//! Core asks once a process, so the answer is neither made as one message nor kept: each object is encoded by itself.
+//! Concatenated protobuf messages are one message, whose maps hold all entries, so the parts are the answer.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,11 +23,10 @@ use super::provider::capabilities;
 use super::{Inner, ProviderService};
 use crate::diagnostics::Diagnostics;
 use crate::function::wire::signature_to_proto;
-use crate::proto::tfplugin6;
 use crate::proto::tfplugin6::get_provider_schema as wire;
 use crate::proto::tfplugin6::provider_server::ProviderServer;
 use crate::provider::Provider;
-use crate::schema::wire::schema_to_proto;
+use crate::schema::wire::{embed, encode_schema};
 
 /// The path of the call that is answered here.
 const PATH: &str = "/tfplugin6.Provider/GetProviderSchema";
@@ -97,41 +95,58 @@ impl Fallible for Encoded {
     }
 }
 
+/// Numbers of the maps of a [`wire::Response`].
+const RESOURCES: u8 = 2;
+const DATA_SOURCES: u8 = 3;
+const EPHEMERAL_RESOURCES: u8 = 8;
+const LIST_RESOURCES: u8 = 9;
+const ACTIONS: u8 = 11;
+
 /// The schemas of all objects.
 fn encode(provider: &dyn Provider) -> Encoded {
-    let whole = wire::Response {
-        provider: Some(schema_to_proto(provider.schema())),
+    let functions = provider.functions().into_iter();
+    let functions = functions.map(|function| (function.name().to_owned(), signature_to_proto(function.signature())));
+    let rest = wire::Response {
         server_capabilities: Some(capabilities()),
+        functions: functions.collect(),
         ..wire::Response::default()
     };
-    let mut parts = vec![whole.encode_to_vec()];
-    parts.extend(provider.resources().iter().map(|resource| {
-        let resource_schemas = [(resource.type_name().to_owned(), schema_to_proto(resource.schema()))].into();
-        wire::Response { resource_schemas, ..wire::Response::default() }.encode_to_vec()
-    }));
-    parts.extend(provider.data_sources().iter().map(|source| {
-        let data_source_schemas = [(source.type_name().to_owned(), schema_to_proto(source.schema()))].into();
-        wire::Response { data_source_schemas, ..wire::Response::default() }.encode_to_vec()
-    }));
-    parts.extend(provider.ephemeral_resources().iter().map(|ephemeral| {
-        let ephemeral_resource_schemas =
-            [(ephemeral.type_name().to_owned(), schema_to_proto(ephemeral.schema()))].into();
-        wire::Response { ephemeral_resource_schemas, ..wire::Response::default() }.encode_to_vec()
-    }));
-    parts.extend(provider.list_resources().iter().map(|list| {
-        let list_resource_schemas = [(list.type_name().to_owned(), schema_to_proto(list.schema()))].into();
-        wire::Response { list_resource_schemas, ..wire::Response::default() }.encode_to_vec()
-    }));
-    parts.extend(provider.functions().iter().map(|function| {
-        let functions = [(function.name().to_owned(), signature_to_proto(function.signature()))].into();
-        wire::Response { functions, ..wire::Response::default() }.encode_to_vec()
-    }));
-    parts.extend(provider.actions().iter().map(|action| {
-        let schema = tfplugin6::ActionSchema { schema: Some(schema_to_proto(action.schema())) };
-        let action_schemas = [(action.type_name().to_owned(), schema)].into();
-        wire::Response { action_schemas, ..wire::Response::default() }.encode_to_vec()
-    }));
+    let mut whole = rest.encode_to_vec();
+    const PROVIDER: u8 = 1;
+    embed(PROVIDER, &encode_schema(provider.schema()), &mut whole);
+    let mut parts = vec![whole];
+    let mut add = |map, name: &str, schema: &[u8]| parts.push(entry(map, name, schema));
+    for resource in provider.resources() {
+        add(RESOURCES, resource.type_name(), &encode_schema(resource.schema()));
+    }
+    for source in provider.data_sources() {
+        add(DATA_SOURCES, source.type_name(), &encode_schema(source.schema()));
+    }
+    for ephemeral in provider.ephemeral_resources() {
+        add(EPHEMERAL_RESOURCES, ephemeral.type_name(), &encode_schema(ephemeral.schema()));
+    }
+    for list in provider.list_resources() {
+        add(LIST_RESOURCES, list.type_name(), &encode_schema(list.schema()));
+    }
+    for action in provider.actions() {
+        const SCHEMA: u8 = 1;
+        let mut message = Vec::new();
+        embed(SCHEMA, &encode_schema(action.schema()), &mut message);
+        add(ACTIONS, action.type_name(), &message);
+    }
     Encoded(parts)
+}
+
+/// A map with one entry: messages that are put one after the other are one, whose map has all entries.
+fn entry(map: u8, name: &str, message: &[u8]) -> Vec<u8> {
+    const KEY: u8 = 1;
+    const VALUE: u8 = 2;
+    let mut content = Vec::with_capacity(message.len() + name.len() + 16);
+    embed(KEY, name.as_bytes(), &mut content);
+    embed(VALUE, message, &mut content);
+    let mut entry = Vec::with_capacity(content.len() + 16);
+    embed(map, &content, &mut entry);
+    entry
 }
 
 /// Writes the parts as they are, and reads the request as the generated server does.
