@@ -46,18 +46,23 @@ const ROWS: [Row; 6] = [
 
 #[tokio::main]
 async fn main() {
-    let own = measure(Path::new(BINARY)).await;
+    let own = Path::new(BINARY);
+    let own = measure(own, Launch::as_plugin_of(own)).await;
     // The program of any other provider that speaks protocol 6, to measure beside ours.
     let peer = std::env::var_os("PEER_PROVIDER");
     let peer = match &peer {
-        Some(program) => Some((Path::new(program), measure(Path::new(program)).await)),
+        Some(program) => {
+            let program = Path::new(program);
+            // Its calls go without TLS, to its advantage: go-plugin certifies itself with a CA, which rustls does not take.
+            Some((program, measure(program, Launch::plain_of(program)).await))
+        }
         None => None,
     };
     print(own, peer);
 }
 
-/// The values of [`ROWS`] for the program of a provider.
-async fn measure(program: &Path) -> [f64; ROWS.len()] {
+/// The values of [`ROWS`] for the program of a provider. Starts are with TLS, calls as the launch says.
+async fn measure(program: &Path, launch: Launch) -> [f64; ROWS.len()] {
     let size = std::fs::metadata(program).unwrap().len();
     let start = median(STARTS, || {
         // Neither the client's key pair nor its threads are the provider's time.
@@ -71,7 +76,7 @@ async fn measure(program: &Path) -> [f64; ROWS.len()] {
         assert!(line.starts_with("1|6|unix|"), "{line}");
         taken
     });
-    let plugin = Launch::as_plugin_of(program).start();
+    let plugin = launch.start();
     let (schema, answer) = calls(&plugin, "GetProviderSchema", SCHEMA_CALLS).await;
     let resident = resident_bytes(plugin.process.pid()).unwrap_or_default();
     let (metadata, _) = calls(&plugin, "GetMetadata", CALLS).await;
@@ -88,15 +93,17 @@ async fn measure(program: &Path) -> [f64; ROWS.len()] {
 /// The median time of calls without arguments, from the request to the last byte of the answer, and the bytes of the answer.
 /// What a client then makes of the bytes is its own affair.
 async fn calls(plugin: &Plugin, rpc: &str, calls: usize) -> (Duration, usize) {
-    let connection = plugin.connect().await;
+    // A peer may open go-plugin's streams when it has something to say, and not before.
+    let (http, driver) = plugin.connect_without_streams(plugin.certificate()).await.unwrap();
     let mut times = Vec::with_capacity(calls);
     let mut bytes = 0;
     for _ in 0..calls {
         let begin = Instant::now();
-        let answer = connection.call(rpc, vec![Vec::new()]).await.unwrap();
+        let answer = client::call(&http, rpc, vec![Vec::new()]).await.unwrap();
         times.push(begin.elapsed());
         bytes = answer.iter().map(Vec::len).sum();
     }
+    driver.abort();
     (middle(times), bytes)
 }
 

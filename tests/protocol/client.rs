@@ -59,15 +59,19 @@ impl Launch {
     /// The same with the program of another provider.
     pub fn as_plugin_of(program: &Path) -> Self {
         let certificate = ClientCertificate::generate();
-        let plain = Self::of(Command::new(program)).with_terraforms_environment();
-        let mut launch = plain.env("PLUGIN_CLIENT_CERT", certificate.pem());
+        let mut launch = Self::plain_of(program).env("PLUGIN_CLIENT_CERT", certificate.pem());
         launch.certificate = Some(certificate);
         launch
     }
 
     /// As Terraform does with `TF_DISABLE_PLUGIN_TLS`.
     pub fn plain() -> Self {
-        Self::of(Command::new(BINARY)).with_terraforms_environment()
+        Self::plain_of(Path::new(BINARY))
+    }
+
+    /// The same with the program of another provider.
+    pub fn plain_of(program: &Path) -> Self {
+        Self::of(Command::new(program)).with_terraforms_environment()
     }
 
     /// Plain, with a process between that starts the binary and waits for it.
@@ -292,11 +296,6 @@ impl Plugin {
         Plugin { handshake: Handshake::parse(line), process }
     }
 
-    /// Whether the start was given a certificate whose key is known here.
-    pub fn has_certificate(&self) -> bool {
-        self.process.certificate.is_some()
-    }
-
     /// Connects as the client that started it.
     pub async fn connect(&self) -> Connection {
         self.connect_with(self.process.certificate.as_ref()).await.expect("a connection")
@@ -304,12 +303,22 @@ impl Plugin {
 
     /// Connects with another certificate, or without TLS.
     pub async fn connect_with(&self, client: Option<&ClientCertificate>) -> Result<Connection, Error> {
-        let socket = &self.handshake.socket;
-        let (http, driver) = match (&self.handshake.certificate, client) {
-            (Some(server), Some(client)) => connect_tls(socket, server, client).await?,
-            _ => connect_plain(socket).await?,
-        };
+        let (http, driver) = self.connect_without_streams(client).await?;
         Connection::open(http, driver).await
+    }
+
+    /// Connects without the streams that go-plugin opens; the driver ends the connection.
+    pub async fn connect_without_streams(&self, client: Option<&ClientCertificate>) -> Result<(Http2, Driver), Error> {
+        let socket = &self.handshake.socket;
+        match (&self.handshake.certificate, client) {
+            (Some(server), Some(client)) => connect_tls(socket, server, client).await,
+            _ => connect_plain(socket).await,
+        }
+    }
+
+    /// The certificate with which it was started.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.process.certificate.as_ref()
     }
 
     /// Calls `Shutdown` and waits for the end as long as Terraform does.
@@ -358,26 +367,13 @@ impl Connection {
         grpc.unary(Request::new(message), PathAndQuery::from_static(path), codec).await.map(|_| ())
     }
 
-    /// An RPC of the provider with these messages, encoded; the messages of the answer, as they came.
+    /// See [`call`].
     pub fn call(
         &self,
         rpc: &str,
         messages: Vec<Vec<u8>>,
     ) -> impl Future<Output = Result<Vec<Vec<u8>>, Status>> + Send + use<> {
-        let mut grpc = Grpc::with_origin(self.http.clone(), http::Uri::from_static("http://localhost"))
-            .max_decoding_message_size(usize::MAX)
-            .max_encoding_message_size(usize::MAX);
-        let path = PathAndQuery::try_from(format!("/tfplugin6.Provider/{rpc}")).unwrap();
-        async move {
-            grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-            let request = Request::new(futures::stream::iter(messages));
-            let mut answer = grpc.streaming(request, path, AsBytes).await?.into_inner();
-            let mut parts = Vec::new();
-            while let Some(part) = answer.message().await? {
-                parts.push(part);
-            }
-            Ok(parts)
-        }
+        call(&self.http, rpc, messages)
     }
 
     /// An HTTP request below gRPC.
@@ -407,6 +403,28 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+/// An RPC of the provider with these messages, encoded; the messages of the answer, as they came.
+pub fn call(
+    http: &Http2,
+    rpc: &str,
+    messages: Vec<Vec<u8>>,
+) -> impl Future<Output = Result<Vec<Vec<u8>>, Status>> + Send + use<> {
+    let mut grpc = Grpc::with_origin(http.clone(), http::Uri::from_static("http://localhost"))
+        .max_decoding_message_size(usize::MAX)
+        .max_encoding_message_size(usize::MAX);
+    let path = PathAndQuery::try_from(format!("/tfplugin6.Provider/{rpc}")).unwrap();
+    async move {
+        grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        let request = Request::new(futures::stream::iter(messages));
+        let mut answer = grpc.streaming(request, path, AsBytes).await?.into_inner();
+        let mut parts = Vec::new();
+        while let Some(part) = answer.message().await? {
+            parts.push(part);
+        }
+        Ok(parts)
     }
 }
 
