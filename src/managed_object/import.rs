@@ -14,8 +14,11 @@ const NAMESPACE: IdentityAttribute = IdentityAttribute {
     optional: false,
     description: "Namespace of the management cluster that the object is in.",
 };
-static NAMESPACED: IdentitySchema = IdentitySchema { version: 0, attributes: &[NAMESPACE, NAME] };
-static CLUSTER_WIDE: IdentitySchema = IdentitySchema { version: 0, attributes: &[NAME] };
+/// More than the version of hashicorp/kubernetes, which is 1: OpenTofu 1.12 keeps the identity of the resource that an object
+/// is moved from, and has it upgraded as if it were an older one of the new resource. Its attributes have the same names.
+const VERSION: i64 = 2;
+static NAMESPACED: IdentitySchema = IdentitySchema { version: VERSION, attributes: &[NAMESPACE, NAME] };
+static CLUSTER_WIDE: IdentitySchema = IdentitySchema { version: VERSION, attributes: &[NAME] };
 
 /// What identifies an object of a kind.
 pub(super) fn identity(kind: Kind) -> &'static IdentitySchema {

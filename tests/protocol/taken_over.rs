@@ -245,10 +245,17 @@ async fn a_stored_identity_is_read_back_and_a_newer_one_refused() {
         let mut provider = connection.provider.clone();
         async move { provider.upgrade_resource_identity(request).await.unwrap().into_inner() }
     };
-    let read_back = upgrade(0, r#"{"name":"blue","namespace":"tenants"}"#).await;
-    assert_eq!(read(&ty, read_back.upgraded_identity.as_ref()).str_at("name"), Some("blue"));
+    let stored = r#"{"name":"blue","namespace":"tenants"}"#;
+    // That of a kubernetes_manifest, which OpenTofu takes for an older one.
+    let moved = r#"{"api_version":"kamaji.clastix.io/v1alpha1","kind":"TenantControlPlane","name":"blue","namespace":"tenants"}"#;
+    for (version, json) in [(2, stored), (0, stored), (1, moved)] {
+        let read_back = upgrade(version, json).await;
+        assert_eq!(errors(&read_back.diagnostics), [""; 0]);
+        let identity = read(&ty, read_back.upgraded_identity.as_ref());
+        assert_eq!((identity.str_at("name"), identity.str_at("namespace")), (Some("blue"), Some("tenants")));
+    }
     assert_eq!(upgrade(0, "").await, wire::upgrade_resource_identity::Response::default(), "nothing was stored");
-    for (version, json) in [(1, "{}"), (0, "{"), (0, "[]")] {
+    for (version, json) in [(3, stored), (2, "{}"), (0, "{"), (0, "[]"), (1, r#"{"name":"blue"}"#)] {
         assert_eq!(errors(&upgrade(version, json).await.diagnostics), ["Stored identity not readable"], "{json}");
     }
 }

@@ -20,7 +20,8 @@ pub struct IdentityAttribute {
 /// are told apart by what an update changes gets another identity by it.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentitySchema {
-    /// Version of the identity's shape, of its own beside that of the state.
+    /// Version of the identity's shape, of its own beside that of the state. An identity of an older version may have had
+    /// more attributes; those of today must have been there under the same names.
     pub version: i64,
     /// Its attributes.
     pub attributes: &'static [IdentityAttribute],

@@ -63,12 +63,16 @@ pub(super) async fn upgrade_resource_identity(
         let Some(raw) = request.raw_identity.as_ref().filter(|raw| !raw.json.is_empty()) else {
             return Ok(Response::default());
         };
-        if request.version != identity.version {
+        if request.version > identity.version {
             return Err(unreadable(format!("this provider knows version {}", identity.version)));
         }
         let json = serde_json::from_slice(&raw.json).map_err(|error| unreadable(error.to_string()))?;
         let ty = identity.object_type(resource.schema());
+        // Attributes that are no longer there are passed over.
         let found = value::from_json(&json, &ty).map_err(|error| unreadable(error.to_string()))?;
+        if let Some(name) = lacking(identity, &found) {
+            return Err(unreadable(format!("it has no `{name}`")));
+        }
         Ok(Response { upgraded_identity: data(resource, &found), ..Response::default() })
     };
     upgrade().unwrap_or_else(|diagnostics| Response::failed(&diagnostics))
@@ -109,15 +113,20 @@ pub(super) fn read(
     let ty = identity.object_type(resource.schema());
     let given = dynamic::known("identity", dynamic::read_type("identity", data.identity_data.as_ref(), &ty)?)?;
     // Core looks for the presence of an attribute, not for null.
-    let lacks = |attribute: &&IdentityAttribute| !attribute.optional && given.get(attribute.name).is_null();
-    match identity.attributes.iter().find(lacks) {
-        Some(IdentityAttribute { name, .. }) => {
+    match lacking(identity, &given) {
+        Some(name) => {
             let problem =
                 format!("`{name}` is null, so the identity names no {}. Give it a value.", resource.type_name());
             Err(Diagnostic::error("Identity is not complete", problem).into())
         }
         None => Ok(given),
     }
+}
+
+/// The first attribute without which an identity names nothing, and that this one lacks.
+fn lacking(identity: &IdentitySchema, given: &Value) -> Option<&'static str> {
+    let lacks = |attribute: &&IdentityAttribute| !attribute.optional && given.get(attribute.name).is_null();
+    identity.attributes.iter().find(lacks).map(|attribute| attribute.name)
 }
 
 fn data(resource: &dyn Resource, identity: &Value) -> Option<wire::ResourceIdentityData> {
