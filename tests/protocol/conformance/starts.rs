@@ -84,7 +84,7 @@ async fn served(launch: Launch) -> Result<(), String> {
     if plugin.handshake.protocol != 6 {
         return Err(format!("protocol {} was answered", plugin.handshake.protocol));
     }
-    if plugin.handshake.certificate.is_some() && !plugin.certificate().is_some() {
+    if plugin.handshake.certificate.is_some() && plugin.certificate().is_none() {
         // The certificate that the start was given is nobody's.
         return if plugin.connect_with(Some(&ClientCertificate::generate())).await.is_ok() {
             Err("a stranger was let in".to_owned())
