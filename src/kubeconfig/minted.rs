@@ -17,7 +17,7 @@ use super::{Kubeconfig, source};
 use crate::kamaji::duration;
 use crate::kamaji::kubeconfig::Kubeconfig as Document;
 use crate::kamaji::tenant_control_plane::View;
-use crate::management_cluster::{ApiError, ObjectRef, Operation};
+use crate::management_cluster::{ApiError, ObjectRef, Operation, REFRESH_PATIENCE};
 use crate::tenant_cluster::kubeconfig::AdminKubeconfig;
 use crate::tenant_cluster::lease::{CLOSE, Held, Term};
 use crate::tenant_cluster::minted::{AGAIN, Minted};
@@ -58,7 +58,7 @@ impl Kubeconfig {
         let nothing = |said: Diagnostic| {
             Ok(Opened { result: empty(config), renew_at: None, private: Private::default(), diagnostics: said.into() })
         };
-        let operation = Operation::new(source::LIMIT, &cx.stop);
+        let operation = Operation::new(source::LIMIT, &cx.stop).patience(REFRESH_PATIENCE);
         let tenant = match self.reach()?.seek(&operation, &object, For::Api).await? {
             Sight::Missing => return Err(missing(&object).into()),
             Sight::Answers(tenant) => *tenant,
@@ -111,7 +111,7 @@ impl Kubeconfig {
         };
         loop {
             let names = (self.names)().map_err(Failed::Finally)?;
-            let end = memory.term.end();
+            let end = memory.term.start();
             let manager = self.shared.field_manager();
             let minted = async {
                 if !tenant.api.has_cluster_role(operation, role).await? {
@@ -160,8 +160,8 @@ impl Kubeconfig {
         if minted.is_empty() {
             return Ok((private, None));
         }
-        let again = term.renew(&self.reach()?, &cx.stop, &self.credential(&minted)).await?;
-        Ok((private, Some(again)))
+        let renewed = term.renew(&self.reach()?, &cx.stop, &self.credential(&minted)).await?;
+        Ok((Private::write(&Memory { term: renewed.term, minted }), renewed.again))
     }
 
     pub(super) async fn close_minted(&self, cx: &Context, private: &Private) -> Diagnostics {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::schema::RESULTS;
 use crate::kamaji::tenant_control_plane::View;
 use crate::management_cluster::json_of;
-use crate::management_cluster::{ManagementCluster, ObjectRef, Operation};
+use crate::management_cluster::{ManagementCluster, ObjectRef, Operation, REFRESH_PATIENCE};
 use crate::tenant_cluster::kubeconfig::{AdminKubeconfig, User, generated, read};
 use crate::tenant_cluster::reach::missing;
 use crate::tenant_cluster::reference;
@@ -96,7 +96,7 @@ pub(super) async fn find(
 ) -> Result<(Value, Diagnostics), Diagnostic> {
     let object = reference::of(config)?;
     let source = Source::of(config);
-    let operation = Operation::new(LIMIT, stop);
+    let operation = Operation::new(LIMIT, stop).patience(REFRESH_PATIENCE);
     loop {
         let found = cluster.get(&operation, &object).await;
         let found = found.map_err(|error| error.to_diagnostic(&format!("read {object}")))?;

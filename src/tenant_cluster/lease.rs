@@ -8,15 +8,18 @@ use serde::{Deserialize, Serialize};
 use tfplugin::{Diagnostic, Diagnostics};
 use tokio_util::sync::CancellationToken;
 
-use super::reach::{For, Reach, Sight, Tenant};
+use super::reach::{For, Reach, Sight, Silence, Tenant, is_another};
 use super::reference;
 use crate::kamaji::tenant_control_plane::View;
 use crate::management_cluster::{ApiError, ObjectRef, Operation};
 
-/// The longest that an end waits for a tenant: at the end of a run somebody waits.
-pub const CLOSE: Duration = Duration::from_secs(20);
-/// How often a tenant is asked again that cannot do it now.
-const AGAIN: Duration = Duration::from_secs(1);
+/// The longest that a renewal takes; one that fails is tried again. OpenTofu gives up ten seconds after it wants to close,
+/// also if a renewal is under way then, and breaks down over an answer that comes later.
+const RENEW: Duration = Duration::from_secs(3);
+/// The longest that an end takes, for the same reason; and somebody waits for it.
+pub const CLOSE: Duration = Duration::from_secs(6);
+/// How long an end goes on after an interrupt: what is held is to be ended then too.
+const GRACE: Duration = Duration::from_millis(800);
 
 /// What is held in a tenant.
 #[async_trait]
@@ -40,77 +43,135 @@ pub struct Term {
     pub tenant_uid: String,
     /// The time to live in seconds.
     pub ttl_seconds: u64,
+    /// When it ends unless it is prolonged, in seconds of Unix time.
+    pub ends: i64,
+}
+
+/// What came of a renewal.
+#[derive(Debug)]
+pub struct Renewed {
+    /// With its new end.
+    pub term: Term,
+    /// When to come again; [`None`] if there is nothing left to prolong.
+    pub again: Option<SystemTime>,
+}
+
+/// What came of one attempt to prolong.
+enum Attempt {
+    Prolonged,
+    /// The tenant is gone or going, and what is held goes with it.
+    Gone,
+    /// Somebody has ended it.
+    Ended(String),
+    /// It cannot be prolonged now, for this reason.
+    NotNow(String),
 }
 
 impl Term {
-    /// In this tenant, for `ttl` at a time.
+    /// In this tenant, for `ttl` at a time. It has to be started.
     pub fn new(object: &ObjectRef, tenant: &Tenant, ttl: Duration) -> Self {
         let uid = View::new(&tenant.live).uid().unwrap_or_default().to_owned();
-        Self { tenant: object.id(), tenant_uid: uid, ttl_seconds: ttl.as_secs() }
+        Self { tenant: object.id(), tenant_uid: uid, ttl_seconds: ttl.as_secs(), ends: 0 }
     }
 
-    /// When what is prolonged now ends.
-    pub fn end(&self) -> Timestamp {
-        in_seconds(self.ttl_seconds)
+    /// Starts now, and returns when it ends.
+    pub fn start(&mut self) -> Timestamp {
+        let end = in_seconds(self.ttl_seconds);
+        self.ends = end.as_second();
+        end
     }
 
-    /// When it has to be prolonged again: half way.
+    /// When it has to be prolonged for the next time: half way.
     pub fn renew_at(&self) -> SystemTime {
         in_seconds(self.ttl_seconds / 2).into()
     }
 
-    /// Prolongs what is held, as soon as the tenant answers; until it would end. Returns when to come again.
+    /// Prolongs what is held. Where the tenant does not take it now, it is to be tried again soon, as long as it lives.
     ///
     /// # Errors
-    /// It ends soon, for the reason given.
+    /// It ends soon or has ended, for the reason given.
     pub async fn renew(
         &self,
         reach: &Reach,
         stop: &CancellationToken,
         held: &dyn Held,
-    ) -> Result<SystemTime, Diagnostics> {
-        let object = reference::parse(&self.tenant).map_err(|problem| lapse(held, &problem.detail))?;
-        let operation = Operation::new(Duration::from_secs(self.ttl_seconds / 2), stop);
-        loop {
-            let why = match reach.look(&operation, &object).await {
-                Ok(Sight::Missing) => return Err(lapse(held, &format!("{object} does not exist any more."))),
-                Ok(Sight::Silent(silence)) => silence.why,
-                Ok(Sight::Answers(tenant)) => match held.prolong(&tenant, &operation, self.end()).await {
-                    Ok(()) => {
-                        tracing::info!(%object, held = held.subject(), "prolonged");
-                        return Ok(self.renew_at());
-                    }
-                    Err(ApiError::NotFound(_) | ApiError::Conflict { .. } | ApiError::Invalid(_)) => {
-                        return Err(lapse(held, &format!("Somebody has removed it from {object}.")));
-                    }
-                    Err(error) => format!("{error}."),
-                },
-                Err(diagnostic) => diagnostic.detail,
-            };
-            if operation.remaining() <= AGAIN || !operation.pause(AGAIN).await {
-                return Err(lapse(held, &why));
+    ) -> Result<Renewed, Diagnostics> {
+        let mut next = self.clone();
+        let end = next.start();
+        let attempt = tokio::time::timeout(RENEW, self.prolong(reach, stop, held, end)).await;
+        match attempt.unwrap_or_else(|_| Attempt::NotNow(too_slow(&self.tenant, RENEW))) {
+            Attempt::Prolonged => {
+                tracing::info!(tenant = self.tenant, held = held.subject(), "prolonged");
+                let again = Some(next.renew_at());
+                Ok(Renewed { term: next, again })
             }
+            Attempt::Gone => Ok(Renewed { term: self.clone(), again: None }),
+            Attempt::Ended(why) => Err(lapse(held, &why)),
+            Attempt::NotNow(why) => {
+                let left = u64::try_from(self.ends.saturating_sub(Timestamp::now().as_second())).unwrap_or(0);
+                if left <= RENEW.as_secs() {
+                    return Err(lapse(held, &why));
+                }
+                tracing::warn!(tenant = self.tenant, held = held.subject(), why, left, "not prolonged yet");
+                Ok(Renewed { term: self.clone(), again: Some(in_seconds((left / 4).max(1)).into()) })
+            }
+        }
+    }
+
+    async fn prolong(&self, reach: &Reach, stop: &CancellationToken, held: &dyn Held, end: Timestamp) -> Attempt {
+        let Ok(object) = reference::parse(&self.tenant) else { return Attempt::Gone };
+        let operation = Operation::new(RENEW, stop).patience(RENEW);
+        match reach.look(&operation, &object).await {
+            Ok(sight) if self.has_lost(&sight) => Attempt::Gone,
+            Ok(Sight::Missing) => Attempt::Gone,
+            Ok(Sight::Silent(silence)) => Attempt::NotNow(silence.why),
+            Ok(Sight::Answers(tenant)) => match held.prolong(&tenant, &operation, end).await {
+                Ok(()) => Attempt::Prolonged,
+                Err(ApiError::NotFound(_) | ApiError::Conflict { .. } | ApiError::Invalid(_)) => {
+                    Attempt::Ended(format!("Somebody has removed it from {object}."))
+                }
+                Err(error) => Attempt::NotNow(format!("{error}.")),
+            },
+            Err(diagnostic) => Attempt::NotNow(diagnostic.detail),
+        }
+    }
+
+    /// True if the tenant is gone, or going, or another one under its name: what was held in it died with it.
+    fn has_lost(&self, sight: &Sight) -> bool {
+        match sight {
+            Sight::Missing => true,
+            Sight::Silent(Silence { live, .. }) => {
+                is_another(&self.tenant_uid, View::new(live).uid()) || View::new(live).deleting()
+            }
+            Sight::Answers(tenant) => is_another(&self.tenant_uid, View::new(&tenant.live).uid()),
         }
     }
 
     /// Ends what is held. A tenant that cannot be asked is worth a warning: it ends by itself.
     pub async fn close(&self, reach: &Reach, stop: &CancellationToken, held: &dyn Held) -> Diagnostics {
         let Ok(object) = reference::parse(&self.tenant) else { return Diagnostics::new() };
-        let operation = Operation::new(CLOSE, stop);
-        let why = match reach.seek(&operation, &object, For::Api).await {
-            // It died with its tenant.
-            Ok(Sight::Missing) => return Diagnostics::new(),
-            Ok(Sight::Silent(silence)) if View::new(&silence.live).deleting() => return Diagnostics::new(),
-            Ok(Sight::Answers(tenant)) if View::new(&tenant.live).uid() != Some(self.tenant_uid.as_str()) => {
-                return Diagnostics::new();
+        // The interrupt that ends the run must not end this as well.
+        let operation = Operation::new(CLOSE, &CancellationToken::new()).patience(CLOSE);
+        let ending = async {
+            match reach.seek(&operation, &object, For::Api).await {
+                Ok(sight) if self.has_lost(&sight) => Ok(()),
+                Ok(Sight::Missing) => Ok(()),
+                Ok(Sight::Silent(silence)) => Err(silence.why),
+                Ok(Sight::Answers(tenant)) => held.end(&tenant, &operation).await.map_err(|error| format!("{error}.")),
+                Err(diagnostic) => Err(diagnostic.detail),
             }
-            Ok(Sight::Silent(silence)) => silence.why,
-            Ok(Sight::Answers(tenant)) => match held.end(&tenant, &operation).await {
-                Ok(()) => return Diagnostics::new(),
-                Err(error) => format!("{error}."),
-            },
-            Err(diagnostic) => diagnostic.detail,
         };
+        let interrupted = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = ending => ended,
+            () = interrupted => Err("Terraform was interrupted.".to_owned()),
+            () = tokio::time::sleep(CLOSE) => Err(too_slow(&self.tenant, CLOSE)),
+        };
+        let Err(why) = ended else { return Diagnostics::new() };
         Diagnostic::warning(
             "Not removed from the tenant",
             format!(
@@ -121,6 +182,10 @@ impl Term {
         )
         .into()
     }
+}
+
+fn too_slow(tenant: &str, limit: Duration) -> String {
+    format!("{tenant} did not answer within {} seconds.", limit.as_secs())
 }
 
 fn in_seconds(seconds: u64) -> Timestamp {
@@ -138,3 +203,6 @@ fn lapse(held: &dyn Held, why: &str) -> Diagnostics {
     )
     .into()
 }
+
+#[cfg(test)]
+mod tests;

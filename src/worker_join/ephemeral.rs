@@ -22,7 +22,7 @@ use super::validate;
 use crate::configured::Configured;
 use crate::kamaji::bootstrap_token::{BootstrapToken, Expiration, expiration_text, secret_name};
 use crate::kamaji::duration;
-use crate::management_cluster::{ApiError, Operation};
+use crate::management_cluster::{ApiError, Operation, REFRESH_PATIENCE};
 use crate::tenant_cluster::lease::{Held, Term};
 use crate::tenant_cluster::reach::{For, Reach, Sight, Tenant, missing};
 use crate::tenant_cluster::{Connect, over_the_network, random, reference};
@@ -116,12 +116,12 @@ impl EphemeralWorkerJoin {
     /// Makes a token and renders for it.
     async fn make(&self, scene: &Scene, tenant: &Tenant, config: &Value) -> Result<Opened, Diagnostic> {
         let ttl = duration::parse(config.str_at("ttl").unwrap_or(EPHEMERAL_TTL)).unwrap_or_default();
-        let term = Term::new(&scene.object, tenant, ttl);
+        let mut term = Term::new(&scene.object, tenant, ttl);
         let own_endpoint = !config.get("endpoint").is_null();
         let doing = format!("make a bootstrap token in {}", scene.object);
         let mut result = config.clone();
         result.set("join_id", draw_join_id()?.into());
-        let end = term.end();
+        let end = term.start();
         result.set("expiration", expiration_text(end).into());
         let terms = terms(&result, Some(end), own_endpoint, &scene.object);
         let mut taken = None;
@@ -208,7 +208,11 @@ impl EphemeralResource for EphemeralWorkerJoin {
 
     async fn open(&self, cx: &Context, config: Value) -> Result<Opened, Diagnostics> {
         let object = reference::of(&config)?;
-        let scene = Scene { reach: self.reach()?, operation: Operation::new(LIMIT, &cx.stop), object };
+        let scene = Scene {
+            reach: self.reach()?,
+            operation: Operation::new(LIMIT, &cx.stop).patience(REFRESH_PATIENCE),
+            object,
+        };
         let renders = config.str_at("token_id").map(str::to_owned);
         let wanted = if renders.is_some() { For::Api } else { For::Nodes };
         let tenant = match scene.reach.seek(&scene.operation, &scene.object, wanted).await? {
@@ -233,8 +237,8 @@ impl EphemeralResource for EphemeralWorkerJoin {
             return Ok((private, None));
         }
         let token = Token { memory: &memory, field_manager: self.shared.field_manager() };
-        let again = memory.term.renew(&self.reach()?, &cx.stop, &token).await?;
-        Ok((private, Some(again)))
+        let renewed = memory.term.renew(&self.reach()?, &cx.stop, &token).await?;
+        Ok((Private::write(&Memory { term: renewed.term, ..memory }), renewed.again))
     }
 
     async fn close(&self, cx: &Context, private: Private) -> Diagnostics {

@@ -65,13 +65,17 @@ pub(super) async fn renew_ephemeral_resource(
     request: wire::renew_ephemeral_resource::Request,
 ) -> wire::renew_ephemeral_resource::Response {
     type Response = wire::renew_ephemeral_resource::Response;
+    let opened = request.private.clone();
     let renew = async {
         let ephemeral = inner.ephemeral(&request.type_name)?;
         let private = Private::from_bytes(request.private.unwrap_or_default());
         let (private, renew_at) = ephemeral.renew(&inner.context(), private).await?;
         Ok(Response { diagnostics: Vec::new(), renew_at: renew_at.map(timestamp), private: Some(private.into_bytes()) })
     };
-    renew.await.unwrap_or_else(|diagnostics: Diagnostics| Response::failed(&diagnostics))
+    // OpenTofu closes with what comes back, also after a failure.
+    renew
+        .await
+        .unwrap_or_else(|diagnostics: Diagnostics| Response { private: opened, ..Response::failed(&diagnostics) })
 }
 
 pub(super) async fn close_ephemeral_resource(
