@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod bootstrap_tokens;
+pub mod collector;
 pub mod configured;
 pub mod database;
 pub mod datastore;

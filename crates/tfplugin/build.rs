@@ -3,7 +3,7 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let proto = "../../proto";
     println!("cargo:rerun-if-changed={proto}");
-    let files = protox::compile(["tfplugin6/tfplugin6.proto", "goplugin/goplugin.proto"], [proto])?;
+    let files = protox::compile(["tfplugin6/tfplugin6.proto", "goplugin/goplugin.proto", "otlp/otlp.proto"], [proto])?;
     tonic_prost_build::configure()
         // The client side serves the protocol tests, which play Terraform against the built binary.
         .build_client(true)

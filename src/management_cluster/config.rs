@@ -19,7 +19,8 @@ use super::kubeconfig;
 use super::proxy;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const USER_AGENT: &str = concat!("terraform-provider-kamaji/", env!("CARGO_PKG_VERSION"));
+/// Who asks.
+pub const USER_AGENT: &str = concat!("terraform-provider-kamaji/", env!("CARGO_PKG_VERSION"));
 
 /// A setting that names a cluster or the credentials for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -28,12 +28,14 @@ mod transport;
 pub mod watch;
 
 pub use client::{MAX_IN_FLIGHT, ManagementCluster};
+pub use config::USER_AGENT;
 pub use error::{ApiError, InvalidField};
 pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};
 pub use kind::{Kind, ObjectRef};
 pub use operation::{Operation, REFRESH_PATIENCE};
 pub use pages::PAGE;
 pub use traffic::log_summary;
+pub(crate) use transport::causes;
 
 /// An object as the API returned it.
 pub fn json_of(object: &kube::api::DynamicObject) -> serde_json::Value {

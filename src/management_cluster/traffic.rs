@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::Map;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
@@ -17,6 +19,9 @@ use http_body_util::combinators::MapFrame;
 use kube::client::Body;
 use tokio::time::Instant;
 use tower::{Layer, Service};
+use tracing::field::Empty;
+use tracing::instrument::Instrumented;
+use tracing::{Instrument as _, Span};
 
 /// Whose API is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,14 +153,14 @@ impl<S> Layer<S> for Counting {
     fn layer(&self, inner: S) -> Counted<S> {
         let mut hosts = TRAFFIC.asked(self.whose).hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.insert(self.host.clone());
-        Counted { inner, whose: self.whose }
+        Counted { inner, asked: self.clone() }
     }
 }
 
 /// A client whose requests are counted.
 pub(super) struct Counted<S> {
     inner: S,
-    whose: Whose,
+    asked: Counting,
 }
 
 /// A body whose bytes are counted as they come: those of a watch come for as long as it lasts.
@@ -169,21 +174,100 @@ where
 {
     type Response = Response<CountedBody<B>>;
     type Error = S::Error;
-    type Future = futures::future::MapOk<S::Future, fn(Response<B>) -> Response<CountedBody<B>>>;
+    type Future = Instrumented<Map<S::Future, Answered<B, S::Error>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        use futures::TryFutureExt as _;
-        add(&TRAFFIC.asked(self.whose).requests, 1);
+        add(&TRAFFIC.asked(self.asked.whose).requests, 1);
         add(&TRAFFIC.sent, request.body().size_hint().exact().unwrap_or_default());
-        self.inner.call(request).map_ok(|response| response.map(|body| body.map_frame(received as _)))
+        let span = tracing::debug_span!(
+            "request",
+            otel.name = format_args!("{} {}", request.method(), template(request.uri().path())),
+            otel.kind = "client",
+            otel.status_message = Empty,
+            "http.request.method" = request.method().as_str(),
+            "url.template" = template(request.uri().path()),
+            "server.address" = self.asked.host,
+            "http.response.status_code" = Empty,
+        );
+        let answered: Answered<B, S::Error> = answered;
+        self.inner.call(request).map(answered).instrument(span)
     }
+}
+
+type Answered<B, E> = fn(Result<Response<B>, E>) -> Result<Response<CountedBody<B>>, E>;
+
+/// Runs in the span of the request.
+fn answered<B, E>(answer: Result<Response<B>, E>) -> Result<Response<CountedBody<B>>, E>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let span = Span::current();
+    match &answer {
+        Ok(response) => {
+            let status = response.status();
+            span.record("http.response.status_code", status.as_u16());
+            if status.is_client_error() || status.is_server_error() {
+                span.record("otel.status_message", status.canonical_reason().unwrap_or("refused"));
+            }
+        }
+        Err(_) => {
+            span.record("otel.status_message", "no answer");
+        }
+    }
+    answer.map(|response| response.map(|body| body.map_frame(received as _)))
+}
+
+/// The path of a request with the names of objects left out: `/api/v1/namespaces/{namespace}/secrets/{name}`.
+fn template(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').collect();
+    // `/api/VERSION/…` or `/apis/GROUP/VERSION/…`
+    let start = match parts.get(1) {
+        Some(&"api") => 3,
+        Some(&"apis") => 4,
+        _ => return path.to_owned(),
+    };
+    let (head, mut rest) = parts.split_at(start.min(parts.len()));
+    let mut template = head.join("/");
+    if let ["namespaces", _, _, ..] = rest {
+        template.push_str("/namespaces/{namespace}");
+        rest = &rest[2..];
+    }
+    for (at, part) in rest.iter().enumerate() {
+        template.push('/');
+        template.push_str(if at == 1 { "{name}" } else { part });
+    }
+    template
 }
 
 fn received(frame: Frame<Bytes>) -> Frame<Bytes> {
     add(&TRAFFIC.received, frame.data_ref().map_or(0, |data| data.len() as u64));
     frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("/api/v1/namespaces/kube-system", "/api/v1/namespaces/{name}")]
+    #[case("/api/v1/namespaces/a/pods/b/log", "/api/v1/namespaces/{namespace}/pods/{name}/log")]
+    #[case("/api/v1/nodes/a/status", "/api/v1/nodes/{name}/status")]
+    #[case(
+        "/apis/kamaji.clastix.io/v1alpha1/tenantcontrolplanes",
+        "/apis/kamaji.clastix.io/v1alpha1/tenantcontrolplanes"
+    )]
+    #[case(
+        "/apis/kamaji.clastix.io/v1alpha1/namespaces/a/tenantcontrolplanes/b",
+        "/apis/kamaji.clastix.io/v1alpha1/namespaces/{namespace}/tenantcontrolplanes/{name}"
+    )]
+    #[case("/readyz", "/readyz")]
+    #[case("/apis", "/apis")]
+    #[case("", "")]
+    fn a_template_has_no_names_of_objects(#[case] path: &str, #[case] expected: &str) {
+        assert_eq!(template(path), expected);
+    }
 }

@@ -206,7 +206,7 @@ pub(super) fn from_transport(host: &str, error: &kube::Error) -> (ApiError, Agai
 }
 
 /// The causes without the outermost layers, which say only "ServiceError: client error (Connect)".
-fn causes(error: &kube::Error) -> String {
+pub(crate) fn causes(error: &kube::Error) -> String {
     let text = chain(error);
     let text = text.strip_prefix("ServiceError: ").unwrap_or(&text);
     text.strip_prefix("client error (Connect): ").unwrap_or(text).to_owned()

@@ -11,6 +11,7 @@ use kube::Api;
 use kube::api::DynamicObject;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tracing::{Instrument as _, Span};
 
 use super::classify::{Asked, classify_status};
 use super::client::ManagementCluster;
@@ -116,6 +117,25 @@ enum Next<T> {
 
 impl Scope<'_> {
     async fn wait<T>(
+        &self,
+        cluster: &ManagementCluster,
+        operation: &Operation,
+        tick: Option<Duration>,
+        predicate: impl FnMut(&BTreeMap<String, DynamicObject>) -> Option<T>,
+    ) -> Result<T, WaitEnded> {
+        self.wait_in_span(cluster, operation, tick, predicate).instrument(self.span()).await
+    }
+
+    /// What is waited for.
+    fn span(&self) -> Span {
+        let name = match self.what {
+            What::Named(object) => Some(object.name.as_str()),
+            What::Labelled(_) | What::Fields(_) => None,
+        };
+        tracing::debug_span!("wait", kind = %self.kind, namespace = self.namespace, name)
+    }
+
+    async fn wait_in_span<T>(
         &self,
         cluster: &ManagementCluster,
         operation: &Operation,

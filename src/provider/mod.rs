@@ -17,6 +17,7 @@ use tfplugin::list_resource::ListResource;
 use tfplugin::provider::{Identity, Provider};
 use tfplugin::resource::Resource;
 use tfplugin::schema::Schema;
+use tfplugin::traces::{Collector, Post};
 use tfplugin::{Diagnostics, Value};
 
 use crate::actions::OnTenant;
@@ -163,6 +164,10 @@ impl Provider for KamajiProvider {
     async fn configure(&self, config: Value, terraform_version: &str) -> Diagnostics {
         tracing::debug!(terraform_version, "configuring");
         configure::configure(&self.shared, &config, &|name| std::env::var(name).ok())
+    }
+
+    async fn connect(&self, collector: &Collector) -> Result<Box<dyn Post>, String> {
+        crate::collector::connect(collector, &|name| std::env::var(name).ok()).await
     }
 
     fn ends(&self, run: Duration) {

@@ -133,6 +133,7 @@ impl Reach {
 
     /// Looks again and again until the tenant answers and, if it is wanted for nodes, takes them; until there is none,
     /// waiting cannot help, or the time is over.
+    #[tracing::instrument(name = "wait", level = "debug", skip_all, fields(%object))]
     pub async fn seek(&self, operation: &Operation, object: &ObjectRef, wanted: For) -> Result<Sight, Diagnostic> {
         loop {
             let silence = match self.look(operation, object).await? {
@@ -152,6 +153,7 @@ impl Reach {
 
     /// Waits until the tenant answers and, if it is wanted for nodes, is prepared for them. Ends early where waiting
     /// cannot help.
+    #[tracing::instrument(name = "wait", level = "debug", skip_all, fields(%object))]
     pub async fn wait(&self, operation: &Operation, object: &ObjectRef, wanted: For) -> Result<Tenant, Diagnostic> {
         let mut disagrees_since: Option<Instant> = None;
         loop {

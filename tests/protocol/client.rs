@@ -84,7 +84,10 @@ impl Launch {
     fn of(mut command: Command) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (key, _) in std::env::vars_os() {
-            if key.to_str().is_some_and(|key| key.starts_with("TF_") || key.starts_with("PLUGIN_")) {
+            if key
+                .to_str()
+                .is_some_and(|key| ["TF_", "PLUGIN_", "OTEL_", "TRACEPARENT"].iter().any(|own| key.starts_with(own)))
+            {
                 command.env_remove(key);
             }
         }

@@ -20,5 +20,6 @@ mod log;
 mod objects;
 mod process;
 mod taken_over;
+mod traces;
 mod transport;
 mod unknowns;

@@ -22,6 +22,7 @@ pub mod provider;
 pub mod resource;
 pub mod schema;
 pub mod service;
+pub mod traces;
 pub mod value;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};

@@ -11,3 +11,8 @@ pub mod tfplugin6 {
 pub mod goplugin {
     tonic::include_proto!("plugin");
 }
+
+/// What is sent of OpenTelemetry's protocol for traces: package `otlp`.
+pub mod otlp {
+    tonic::include_proto!("otlp");
+}

@@ -12,6 +12,7 @@ use crate::function::Function;
 use crate::list_resource::ListResource;
 use crate::resource::Resource;
 use crate::schema::Schema;
+use crate::traces::{Collector, Post};
 use crate::value::Value;
 
 /// What the process needs to know of the provider before any call.
@@ -93,6 +94,12 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Takes the configuration. Values may be unknown during plan: what can be done without them must go on.
     async fn configure(&self, config: Value, terraform_version: &str) -> Diagnostics;
+
+    /// Connects to a collector of traces, for the [framework's own](crate::traces). Called at the first span, if the
+    /// environment names a collector. An error is a text without secrets.
+    async fn connect(&self, _collector: &Collector) -> Result<Box<dyn Post>, String> {
+        Err("this provider sends no traces".to_owned())
+    }
 
     /// The process is about to end, after so long: a last word for the log. Called once; must not wait for anything, as
     /// Terraform kills a process that does not end within two seconds.

@@ -10,25 +10,34 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber, span};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterFn, Targets};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
+
+use crate::traces::Collect;
 
 /// Longest text of one field in bytes. Terraform reads 64 KiB at a time and takes the rest of a line for another one.
 const LONGEST_TEXT: usize = 8 * 1024;
 
-/// Starts logging at the level that the environment asks for; with logging off nothing is installed or formatted.
+/// Starts logging at the level that the environment asks for, and the making of traces, if there are any to make. With
+/// neither nothing is installed or formatted.
 ///
 /// `name` is the provider's type (`kamaji`). Only events of the provider's own crate, `terraform_provider_<name>`, and of
 /// this framework are written: at `TRACE` the HTTP/2 layer alone writes thousands of lines.
-pub(super) fn install(name: &str, environment: impl Fn(&str) -> Option<String>) {
+pub(super) fn install(name: &str, environment: impl Fn(&str) -> Option<String>, traces: Option<Collect>) {
     let level = level(name, environment);
-    if level == LevelFilter::OFF {
+    if level == LevelFilter::OFF && traces.is_none() {
         return;
     }
     let own_crate = format!("terraform_provider_{}", name.replace('-', "_"));
-    let targets = Targets::new().with_target(own_crate, level).with_target(env!("CARGO_PKG_NAME"), level);
-    let subscriber = Registry::default().with(Hclog { write: write_to_stderr }.with_filter(targets));
+    let targets = |level| Targets::new().with_target(&own_crate, level).with_target(env!("CARGO_PKG_NAME"), level);
+    let own = targets(LevelFilter::DEBUG);
+    let spans =
+        FilterFn::new(move |metadata| metadata.is_span() && own.would_enable(metadata.target(), metadata.level()))
+            .with_max_level_hint(LevelFilter::DEBUG);
+    let subscriber = Registry::default()
+        .with(Hclog { write: write_to_stderr }.with_filter(targets(level)))
+        .with(traces.map(|traces| traces.with_filter(spans)));
     // Fails only if a subscriber is there already, which then has the say.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
@@ -103,6 +112,10 @@ struct Fields(Map<String, Value>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
+        // What a span says of itself to traces.
+        if field.name().starts_with("otel.") {
+            return;
+        }
         self.0.insert(field.name().trim_start_matches("r#").to_owned(), value);
     }
 
@@ -130,11 +143,11 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.put(field, Value::String(clip(format!("{value:?}"))));
+        self.put(field, Value::String(clip(format!("{value:?}"), LONGEST_TEXT)));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, Value::String(clip(value.to_owned())));
+        self.put(field, Value::String(clip(value.to_owned(), LONGEST_TEXT)));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
@@ -154,11 +167,11 @@ impl Visit for Fields {
     }
 }
 
-/// Cuts a text at [`LONGEST_TEXT`] and says so.
-fn clip(mut text: String) -> String {
+/// Cuts a text at so many bytes and says so.
+pub(crate) fn clip(mut text: String, longest: usize) -> String {
     let length = text.len();
-    if length > LONGEST_TEXT {
-        let end = (0..=LONGEST_TEXT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+    if length > longest {
+        let end = (0..=longest).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
         text.truncate(end);
         text.push_str(&format!("… ({length} bytes)"));
     }
@@ -239,8 +252,8 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        let clipped = clip("é".repeat(LONGEST_TEXT));
+        let clipped = clip("é".repeat(LONGEST_TEXT), LONGEST_TEXT);
         assert!(clipped.len() < LONGEST_TEXT + 40 && clipped.ends_with(&format!("… ({} bytes)", 2 * LONGEST_TEXT)));
-        assert_eq!(clip("short".to_owned()), "short");
+        assert_eq!(clip("short".to_owned(), LONGEST_TEXT), "short");
     }
 }

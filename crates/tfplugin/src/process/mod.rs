@@ -21,9 +21,11 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use command_line::Command;
+pub(crate) use log::clip;
 
 use crate::provider::{Identity, Provider};
 use crate::service::ProviderService;
+use crate::traces::Traces;
 
 /// Runs the provider that `make` returns until Terraform is done with it, and returns the exit code for `main`.
 ///
@@ -56,9 +58,13 @@ fn run(identity: Identity, service: impl FnOnce() -> ProviderService) -> ExitCod
 }
 
 fn serve_as(mode: server::Mode, identity: Identity, service: impl FnOnce() -> ProviderService) -> ExitCode {
-    log::install(identity.name(), |key| std::env::var(key).ok());
+    let environment = |key: &str| std::env::var(key).ok();
+    let (traces, problems) = Traces::of(&identity, &environment);
+    let (collect, traces) = traces.unzip();
+    log::install(identity.name(), environment, collect);
+    problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     panic::install_hook();
-    match server::run(mode, &identity, service) {
+    match server::run(mode, &identity, service, traces) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Terraform logs lines that start so at this level.

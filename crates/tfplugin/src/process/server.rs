@@ -20,6 +20,7 @@ use crate::proto::tfplugin6::provider_server::Provider as _;
 use crate::proto::tfplugin6::stop_provider;
 use crate::provider::Identity;
 use crate::service::ProviderService;
+use crate::traces::{TIME_TO_FLUSH, Traces};
 
 /// Largest message in bytes, both ways; as in terraform-plugin-go. A state of many megabytes is one message.
 const LARGEST_MESSAGE: usize = 256 << 20;
@@ -76,6 +77,7 @@ pub(super) fn run(
     mode: Mode,
     identity: &Identity,
     service: impl FnOnce() -> ProviderService,
+    traces: Option<Traces>,
 ) -> Result<(), ServerError> {
     let started = Instant::now();
     let parent = lifetime::parent();
@@ -108,9 +110,20 @@ pub(super) fn run(
         .map_err(ServerError::Runtime)?;
     let tls = mtls.map(tls::AutoMtls::into_config).transpose()?;
     let service = service();
+    let ended = CancellationToken::new();
+    let sending =
+        traces.map(|traces| (traces.collector(), runtime.spawn(service.clone().send_traces(traces, ended.clone()))));
     let result = runtime.block_on(serve(mode, parent, &socket, tls, service.clone(), &interrupted));
     // Terraform reads what is logged up to the end of the process.
     service.ends(started.elapsed());
+    if let Some((collector, sending)) = sending {
+        ended.cancel();
+        // The timer belongs to the runtime.
+        let sent = runtime.block_on(async { tokio::time::timeout(TIME_TO_FLUSH, sending).await });
+        if sent.is_err() {
+            Traces::too_late(&collector);
+        }
+    }
     // Open streams and blocking work must not hold up the end of the process.
     runtime.shutdown_background();
     result

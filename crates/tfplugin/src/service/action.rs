@@ -7,9 +7,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::DropGuard;
 use tonic::codegen::BoxStream;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
-use super::guard::{Fallible as _, panicked};
+use super::guard::{Fallible as _, about, panicked, span};
 use super::{Inner, dynamic};
 use crate::action::{Action, Progress};
 use crate::diagnostics::Diagnostics;
@@ -20,6 +20,7 @@ use crate::resource::Context;
 
 impl Inner {
     fn action(&self, type_name: &str) -> Result<&dyn Action, Diagnostics> {
+        about("tf_action_type", type_name);
         let mut all = self.provider.actions().into_iter();
         all.find(|action| action.type_name() == type_name).ok_or_else(|| dynamic::unknown_type("action", type_name))
     }
@@ -65,11 +66,14 @@ pub(super) fn invoke_action(inner: Arc<Inner>, request: wire::invoke_action::Req
     let cx = inner.context();
     let stop = cx.stop.clone().drop_guard();
     let (sender, messages) = unbounded_channel();
-    let span = tracing::debug_span!("rpc", tf_rpc = RPC, tf_action_type = request.action_type);
+    let span = span(RPC);
     let invoked = async move {
         #[cfg(debug_assertions)]
         super::guard::panic_if_told_to(RPC);
-        invoke(&inner, &request, &cx, &Progress::new(sender)).await.unwrap_or_else(|diagnostics| diagnostics)
+        let ended = invoke(&inner, &request, &cx, &Progress::new(sender)).await;
+        let diagnostics = ended.unwrap_or_else(|diagnostics| diagnostics);
+        super::guard::ended(&Span::current(), &Completed::failed(&diagnostics));
+        diagnostics
     };
     let running = Running { messages, task: tokio::spawn(invoked.instrument(span)), _stop: stop };
     Box::pin(stream::unfold(Some(running), |running| async move {

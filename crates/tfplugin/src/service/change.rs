@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonic::{Response, Status};
 use tracing::Instrument as _;
 
-use super::guard::{Fallible as _, panicked};
+use super::guard::{Fallible as _, ended, panicked, span};
 use super::managed::resolved;
 use super::{Inner, dynamic, identity};
 use crate::diagnostics::{Diagnostic, Diagnostics};
@@ -71,8 +71,8 @@ pub(super) async fn apply_resource_change(
 ) -> Result<Response<wire::apply_resource_change::Response>, Status> {
     let rpc = "apply_resource_change";
     let checkpoint = Checkpoint::default();
-    let span = tracing::debug_span!("rpc", tf_rpc = rpc, tf_resource_type = request.type_name);
-    let call = apply(Arc::clone(&inner), request.clone(), checkpoint.clone()).instrument(span);
+    let span = span(rpc);
+    let call = apply(Arc::clone(&inner), request.clone(), checkpoint.clone()).instrument(span.clone());
     let response = match tokio::spawn(call).await {
         Ok(response) => response,
         Err(error) => {
@@ -85,6 +85,7 @@ pub(super) async fn apply_resource_change(
             }
         }
     };
+    ended(&span, &response);
     Ok(Response::new(response))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::guard::Fallible as _;
+use super::guard::{Fallible as _, about};
 use super::{Inner, deferral, dynamic};
 use crate::data_source::DataSource;
 use crate::diagnostics::Diagnostics;
@@ -10,6 +10,7 @@ use crate::proto::tfplugin6 as wire;
 
 impl Inner {
     fn data_source(&self, type_name: &str) -> Result<&dyn DataSource, Diagnostics> {
+        about("tf_data_source_type", type_name);
         let mut all = self.provider.data_sources().into_iter();
         all.find(|source| source.type_name() == type_name)
             .ok_or_else(|| dynamic::unknown_type("data source", type_name))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::guard::Fallible as _;
+use super::guard::{Fallible as _, about};
 use super::{Inner, deferral, dynamic};
 use crate::diagnostics::Diagnostics;
 use crate::ephemeral::EphemeralResource;
@@ -12,6 +12,7 @@ use crate::proto::tfplugin6 as wire;
 
 impl Inner {
     fn ephemeral(&self, type_name: &str) -> Result<&dyn EphemeralResource, Diagnostics> {
+        about("tf_ephemeral_resource_type", type_name);
         let mut all = self.provider.ephemeral_resources().into_iter();
         all.find(|ephemeral| ephemeral.type_name() == type_name)
             .ok_or_else(|| dynamic::unknown_type("ephemeral resource type", type_name))

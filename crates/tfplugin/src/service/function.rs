@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::guard::about;
 use super::{Inner, dynamic};
 use crate::diagnostics::{Diagnostics, shortened};
 use crate::function::wire::signature_to_proto;
@@ -12,6 +13,7 @@ use crate::value::{self, Value};
 
 impl Inner {
     fn function(&self, name: &str) -> Result<&dyn Function, Diagnostics> {
+        about("tf_function", name);
         let mut all = self.provider.functions().into_iter();
         all.find(|function| function.name() == name).ok_or_else(|| dynamic::unknown_type("function", name))
     }

@@ -5,7 +5,8 @@
 
 use tokio::task::JoinError;
 use tonic::{Response, Status};
-use tracing::Instrument as _;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::diagnostics::{Diagnostic, Diagnostics, shortened};
 use crate::proto::tfplugin6 as wire;
@@ -14,6 +15,44 @@ use crate::proto::tfplugin6 as wire;
 pub(super) trait Fallible: Default + Send + 'static {
     /// The empty response with these diagnostics.
     fn failed(diagnostics: &Diagnostics) -> Self;
+
+    /// The headline of the first error in it.
+    fn first_error(&self) -> Option<&str>;
+}
+
+/// The span of a call, for the log and for traces. What the call is about is recorded when it is found out.
+pub(super) fn span(rpc: &'static str) -> Span {
+    tracing::debug_span!(
+        "rpc",
+        otel.name = rpc,
+        otel.kind = "server",
+        otel.status_message = Empty,
+        tf_rpc = rpc,
+        tf_resource_type = Empty,
+        tf_data_source_type = Empty,
+        tf_ephemeral_resource_type = Empty,
+        tf_list_resource_type = Empty,
+        tf_action_type = Empty,
+        tf_function = Empty,
+    )
+}
+
+/// Takes down in the span of the call that runs what it is about.
+pub(super) fn about(field: &'static str, name: &str) {
+    Span::current().record(field, name);
+}
+
+/// Takes down what came of a call.
+pub(super) fn ended<T: Fallible>(span: &Span, response: &T) {
+    if let Some(error) = response.first_error() {
+        span.record("otel.status_message", error);
+    }
+}
+
+/// The headline of the first error among these.
+pub(super) fn first_error(diagnostics: &[wire::Diagnostic]) -> Option<&str> {
+    let mut all = diagnostics.iter();
+    all.find(|it| it.severity() == wire::diagnostic::Severity::Error).map(|it| it.summary.as_str())
 }
 
 /// Runs a call in a task of its own; a panic becomes the response with one diagnostic.
@@ -21,16 +60,17 @@ pub(super) async fn guarded<T: Fallible>(
     rpc: &'static str,
     call: impl Future<Output = T> + Send + 'static,
 ) -> Result<Response<T>, Status> {
-    let span = tracing::debug_span!("rpc", tf_rpc = rpc);
+    let span = span(rpc);
     let call = async move {
         #[cfg(debug_assertions)]
         panic_if_told_to(rpc);
         call.await
     };
-    let response = match tokio::spawn(call.instrument(span)).await {
+    let response = match tokio::spawn(call.instrument(span.clone())).await {
         Ok(response) => response,
         Err(error) => T::failed(&panicked(rpc, error).into()),
     };
+    ended(&span, &response);
     Ok(Response::new(response))
 }
 
@@ -66,6 +106,10 @@ macro_rules! fallible {
             #[allow(clippy::needless_update)] // some of the responses have no other field
             fn failed(diagnostics: &Diagnostics) -> Self {
                 Self { diagnostics: diagnostics.to_proto(), ..Self::default() }
+            }
+
+            fn first_error(&self) -> Option<&str> {
+                first_error(&self.diagnostics)
             }
         })*
     };
@@ -110,6 +154,10 @@ impl Fallible for wire::stop_provider::Response {
     fn failed(diagnostics: &Diagnostics) -> Self {
         Self { error: text(diagnostics) }
     }
+
+    fn first_error(&self) -> Option<&str> {
+        (!self.error.is_empty()).then_some("not stopped")
+    }
 }
 
 impl Fallible for wire::call_function::Response {
@@ -119,6 +167,11 @@ impl Fallible for wire::call_function::Response {
             ..Self::default()
         }
     }
+
+    // The text may hold an argument.
+    fn first_error(&self) -> Option<&str> {
+        self.error.as_ref().map(|_| "the function failed")
+    }
 }
 
 impl Fallible for wire::configure_state_store::Response {
@@ -126,6 +179,10 @@ impl Fallible for wire::configure_state_store::Response {
         // Core dereferences the capabilities even of a failed response.
         let capabilities = Some(wire::StateStoreServerCapabilities { chunk_size: 8 << 20 });
         Self { diagnostics: diagnostics.to_proto(), capabilities }
+    }
+
+    fn first_error(&self) -> Option<&str> {
+        first_error(&self.diagnostics)
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use tonic::Status;
 use tonic::codegen::BoxStream;
+use tracing::Instrument as _;
 
-use super::guard::{Fallible as _, panicked};
+use super::guard::{Fallible as _, about, panicked, span};
 use super::{Inner, dynamic, identity};
 use crate::diagnostics::Diagnostics;
 use crate::list_resource::{ListRequest, ListResource, Listed, Said, listing};
@@ -15,6 +16,7 @@ use crate::resource::Resource;
 
 impl Inner {
     fn list_resource(&self, type_name: &str) -> Result<&dyn ListResource, Diagnostics> {
+        about("tf_list_resource_type", type_name);
         let mut all = self.provider.list_resources().into_iter();
         all.find(|list| list.type_name() == type_name)
             .ok_or_else(|| dynamic::unknown_type("list resource type", type_name))
@@ -42,11 +44,15 @@ pub(super) fn list_resource(
     let limit = u64::try_from(request.limit).ok().filter(|limit| *limit > 0);
     let cx = inner.context();
     let (stop, found_by, type_name) = (cx.stop.clone(), Arc::clone(&inner), request.type_name.clone());
-    let found = listing(limit, stop, move |mut results| async move {
-        let list = found_by.list_resource(&request.type_name)?;
-        let config = dynamic::read_known("configuration", request.config.as_ref(), list.schema())?;
-        let request = ListRequest { config, include_object: request.include_resource_object, limit };
-        list.list(&cx, request, &mut results).await
+    let span = span("list_resource");
+    let found = listing(limit, stop, move |mut results| {
+        let find = async move {
+            let list = found_by.list_resource(&request.type_name)?;
+            let config = dynamic::read_known("configuration", request.config.as_ref(), list.schema())?;
+            let request = ListRequest { config, include_object: request.include_resource_object, limit };
+            list.list(&cx, request, &mut results).await
+        };
+        find.instrument(span)
     });
     let event = move |said| match said {
         Ok(Said::Found(listed)) => match inner.resource(&type_name) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::guard::Fallible as _;
+use super::guard::{Fallible as _, about};
 use super::{Inner, dynamic, identity};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::private::Private;
@@ -13,6 +13,7 @@ use crate::value::{self, Value};
 impl Inner {
     /// The resource of this type.
     pub(super) fn resource(&self, type_name: &str) -> Result<&dyn Resource, Diagnostics> {
+        about("tf_resource_type", type_name);
         let mut all = self.provider.resources().into_iter();
         all.find(|resource| resource.type_name() == type_name)
             .ok_or_else(|| dynamic::unknown_type("resource type", type_name))

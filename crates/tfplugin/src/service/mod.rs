@@ -30,6 +30,7 @@ use crate::proto::tfplugin6::provider_server::Provider as Rpc;
 use crate::proto::tfplugin6::{self as wire};
 use crate::provider::Provider;
 use crate::resource::Context;
+use crate::traces::Traces;
 use guard::guarded;
 
 /// The gRPC service of a provider.
@@ -54,6 +55,11 @@ impl ProviderService {
     /// Lets the provider say its last word about a process that has run for so long.
     pub(crate) fn ends(&self, run: Duration) {
         self.0.provider.ends(run);
+    }
+
+    /// Sends traces until `ended`, and then what is left.
+    pub(crate) async fn send_traces(self, traces: Traces, ended: CancellationToken) {
+        traces.send(&*self.0.provider, ended).await;
     }
 
     /// What answers the calls of a client, with messages of at most so many bytes both ways.

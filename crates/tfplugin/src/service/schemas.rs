@@ -93,6 +93,11 @@ impl Fallible for Encoded {
     fn failed(diagnostics: &Diagnostics) -> Self {
         Self(vec![wire::Response::failed(diagnostics).encode_to_vec()])
     }
+
+    // Only a panic is one, which the log has.
+    fn first_error(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Numbers of the maps of a [`wire::Response`].
