@@ -16,7 +16,7 @@ use tfplugin::{Diagnostics, Value};
 use crate::configured::Configured;
 use crate::datastore::show;
 use crate::managed_object::mapping;
-use crate::managed_object::selectors::refused;
+use crate::managed_object::selectors::{refused, selectors};
 use crate::management_cluster::{Kind, Operation, REFRESH_PATIENCE, json_of};
 use schema::{SCHEMA, SHOWN};
 
@@ -55,9 +55,8 @@ impl DataSource for DataStores {
     async fn read(&self, cx: &Context, config: Value) -> Result<(Value, Diagnostics), Diagnostics> {
         let cluster = self.shared.cluster()?;
         let operation = Operation::new(LIMIT, &cx.stop).patience(REFRESH_PATIENCE);
-        let labels = config.str_at("label_selector").unwrap_or_default();
         let keep = |object| summary(&json_of(&object));
-        let listed = cluster.list_kept(&operation, Kind::DataStore, None, labels, keep).await;
+        let listed = cluster.list_selected(&operation, Kind::DataStore, None, selectors(&config), keep).await;
         let mut found = listed.map_err(|error| refused(&error, "list the datastores"))?;
         found.retain(|store| config.str_at("driver").is_none_or(|driver| store.str_at("driver") == Some(driver)));
         found.sort_by_cached_key(|store| store.str_at("name").unwrap_or_default().to_owned());
@@ -93,9 +92,11 @@ mod tests {
         let api = Scripted::new([on(Method::GET, "/apis/kamaji.clastix.io/v1alpha1/datastores").answers(200, &all)]);
         let mut config = SCHEMA.null_object();
         config.set("driver", "etcd".into());
+        config.set("field_selector", "metadata.name!=c".into());
         let source = DataStores::new(Arc::new(Configured::of(api.cluster())));
         let (result, _) = source.read(&Context::default(), config).await.expect("a list");
         assert_eq!(result.get("names"), &Value::strings(["a", "b"]));
+        assert!(api.asked()[0].query.contains("fieldSelector=metadata.name%21%3Dc"), "{}", api.asked()[0].query);
         let first = result.get("datastores").as_list().expect("a list").first().expect("one");
         assert_eq!(first.get("used_by"), &Value::strings(["t/a"]));
         assert_eq!(first.get("ready"), &true.into());

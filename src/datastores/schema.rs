@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use tfplugin::schema::{Attribute, RecomputedBy, Schema, list_of, string, string_list};
 
 use crate::datastore::schema::SCHEMA as RESOURCE;
-use crate::managed_object::selectors::label_selector;
+use crate::managed_object::selectors::{field_selector, label_selector};
 
 /// What is shown of each datastore: attributes of the resource, by their names there.
 const NAMES: [&str; 8] = ["id", "name", "uid", "labels", "driver", "endpoints", "ready", "used_by"];
@@ -21,6 +21,7 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         "The datastores of the management cluster, whoever made them, in the order of their names.",
         vec![
             label_selector(),
+            field_selector(),
             driver(),
             string_list("names").computed(RecomputedBy::Nothing).doc("Their names."),
             list_of("datastores", SHOWN.clone()).computed(RecomputedBy::Nothing).doc("The datastores."),

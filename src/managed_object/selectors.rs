@@ -5,7 +5,7 @@ use tfplugin::{Diagnostic, Path, Value};
 
 use super::schema::not_empty;
 use crate::kamaji::names;
-use crate::management_cluster::ApiError;
+use crate::management_cluster::{ApiError, Selectors};
 
 /// `namespaces`, optional.
 pub fn namespaces() -> Attribute {
@@ -47,6 +47,12 @@ fn selector_of_fields() -> Validator {
 pub fn label_selector() -> Attribute {
     string("label_selector")
         .doc("Only those whose labels fit, in the form of `kubectl -l`: `env=prod`, `team in (a, b)`, `!retired`.")
+}
+
+/// `label_selector` and `field_selector` of a configuration.
+pub fn selectors(config: &Value) -> Selectors<'_> {
+    let selector = |name| config.str_at(name).unwrap_or_default();
+    Selectors { labels: selector("label_selector"), fields: selector("field_selector") }
 }
 
 /// The namespaces of a configuration, each once; [`None`] for all.

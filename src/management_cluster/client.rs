@@ -30,9 +30,12 @@ use super::transport::{Answer, Call};
 pub const MAX_IN_FLIGHT: usize = 32;
 
 /// What a list is to have; empty for everything.
-struct Selectors<'a> {
-    labels: &'a str,
-    fields: &'a str,
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selectors<'a> {
+    /// A label selector.
+    pub labels: &'a str,
+    /// A field selector.
+    pub fields: &'a str,
 }
 
 /// The management cluster. Cheap to clone; all clones share connections.
@@ -226,6 +229,18 @@ impl ManagementCluster {
         keep: impl Fn(DynamicObject) -> T,
     ) -> Result<Vec<T>, ApiError> {
         self.list_as(operation, kind, namespace, Selectors { labels, fields: "" }, keep).await
+    }
+
+    /// The same with selectors of both sorts.
+    pub async fn list_selected<T>(
+        &self,
+        operation: &Operation,
+        kind: Kind,
+        namespace: Option<&str>,
+        selectors: Selectors<'_>,
+        keep: impl Fn(DynamicObject) -> T,
+    ) -> Result<Vec<T>, ApiError> {
+        self.list_as(operation, kind, namespace, selectors, keep).await
     }
 
     /// Lists the objects of a kind, from all namespaces, that a field selector chooses: `spec.nodeName=a` for Pods.

@@ -27,7 +27,7 @@ mod traffic;
 mod transport;
 pub mod watch;
 
-pub use client::{MAX_IN_FLIGHT, ManagementCluster};
+pub use client::{MAX_IN_FLIGHT, ManagementCluster, Selectors};
 pub use config::USER_AGENT;
 pub use error::{ApiError, InvalidField};
 pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Written};

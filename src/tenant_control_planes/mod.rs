@@ -17,7 +17,7 @@ use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use crate::configured::Configured;
-use crate::managed_object::selectors::{chosen_namespaces, refused};
+use crate::managed_object::selectors::{chosen_namespaces, refused, selectors};
 use crate::management_cluster::{Kind, Operation, REFRESH_PATIENCE, json_of};
 use schema::SCHEMA;
 use summary::{id_of, summary};
@@ -40,12 +40,12 @@ impl TenantControlPlanes {
     async fn find(&self, cx: &Context, config: &Value) -> Result<Vec<Value>, Diagnostic> {
         let cluster = self.shared.cluster()?;
         let operation = Operation::new(LIMIT, &cx.stop).patience(REFRESH_PATIENCE);
-        let labels = config.str_at("label_selector").unwrap_or_default();
+        let selectors = selectors(config);
         let list = |namespace: Option<String>| {
             let (cluster, operation) = (cluster.clone(), operation.clone());
             async move {
                 let keep = |object| summary(&json_of(&object));
-                cluster.list_kept(&operation, Kind::TenantControlPlane, namespace.as_deref(), labels, keep).await
+                cluster.list_selected(&operation, Kind::TenantControlPlane, namespace.as_deref(), selectors, keep).await
             }
         };
         let listed = match chosen_namespaces(config) {

@@ -6,7 +6,7 @@ use tfplugin::schema::{Attribute, RecomputedBy, Schema, string, string_list};
 
 use super::summary;
 use crate::kamaji::names;
-use crate::managed_object::selectors::{label_selector, namespaces};
+use crate::managed_object::selectors::{field_selector, label_selector, namespaces};
 
 /// The schema.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -15,7 +15,7 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         "The tenant control planes of the management cluster, whoever made them.\n\nOne list for all of them: use \
                   it instead of one `kamaji_tenant_control_plane` for each. The order is that of namespace and name.",
         [
-            vec![namespaces(), label_selector()],
+            vec![namespaces(), label_selector(), field_selector()],
             filters(),
             vec![
                 string_list("ids").computed(RecomputedBy::Nothing).doc("Their ids, `namespace/name`."),

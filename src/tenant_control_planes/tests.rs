@@ -60,24 +60,36 @@ async fn filters_choose_and_the_order_is_stable(#[case] edits: &[(&str, Value)],
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_namespace_is_listed_once_with_the_selector() {
+async fn each_namespace_is_listed_once_with_the_selectors() {
     let path = |namespace: &str| format!("/apis/kamaji.clastix.io/v1alpha1/namespaces/{namespace}/tenantcontrolplanes");
     let answers = |namespace: &str| {
         on(Method::GET, &path(namespace)).answers(200, &list_of("9", &[live(namespace, "x", "v1.30.0", "Ready")]))
     };
     let api = Scripted::new([answers("a"), answers("b")]);
-    let edits = [("namespaces", Value::strings(["b", "a", "b"])), ("label_selector", "env=prod".into())];
+    let edits = [
+        ("namespaces", Value::strings(["b", "a", "b"])),
+        ("label_selector", "env=prod".into()),
+        ("field_selector", "metadata.name=x".into()),
+    ];
     assert_eq!(ids(&api, &edits).await.expect("a list"), ["a/x", "b/x"]);
-    assert!(api.asked().iter().all(|asked| asked.query.contains("labelSelector=env%3Dprod")), "{:?}", api.asked());
+    let wanted = ["labelSelector=env%3Dprod", "fieldSelector=metadata.name%3Dx"];
+    for asked in api.asked() {
+        assert!(wanted.iter().all(|wanted| asked.query.contains(wanted)), "{asked:?}");
+    }
     api.finish();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_selector_that_the_server_cannot_read_is_an_error_at_its_attribute() {
-    let bad = failure(400, "BadRequest", "unable to parse requirement", &json!({}));
-    let api = Scripted::new([on(Method::GET, EVERYWHERE).answers(400, &bad)]);
-    let error = ids(&api, &[("label_selector", "=".into())]).await.expect_err("refused");
-    assert_eq!(error.iter().next().map(|error| error.path.clone()), Some(Path::of("label_selector")));
+    let unknown = "\"spec.dataStore\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"";
+    for (attribute, text, message) in
+        [("label_selector", "=", "unable to parse requirement"), ("field_selector", "spec.dataStore=default", unknown)]
+    {
+        let bad = failure(400, "BadRequest", message, &json!({}));
+        let api = Scripted::new([on(Method::GET, EVERYWHERE).answers(400, &bad)]);
+        let error = ids(&api, &[(attribute, text.into())]).await.expect_err("refused");
+        assert_eq!(error.iter().next().map(|error| error.path.clone()), Some(Path::of(attribute)));
+    }
 }
 
 #[test]
