@@ -13,6 +13,17 @@ use crate::management_cluster::{ApiError, Kind, ManagementCluster, ObjectRef, Op
 /// Who owns the fields that this provider writes, unless the configuration says otherwise.
 pub const FIELD_MANAGER: &str = "terraform-provider-kamaji";
 
+/// What restarts write belongs to our field manager with a hyphen and this word.
+pub const RESTARTS: &str = "restart";
+/// The same for pauses.
+pub const PAUSES: &str = "pause";
+
+/// True for the field manager of an action beside this one: what it wrote is nobody's configuration.
+pub fn is_of_an_action(manager: &str, field_manager: &str) -> bool {
+    let word = manager.strip_prefix(field_manager).and_then(|rest| rest.strip_prefix('-'));
+    word.is_some_and(|word| [RESTARTS, PAUSES].contains(&word))
+}
+
 /// The configuration of the provider. [`Configured::replace`] replaces it as a whole: a process that a developer
 /// reattaches to is configured again for each command.
 #[derive(Default)]

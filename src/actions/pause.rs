@@ -11,6 +11,7 @@ use tfplugin::schema::{Schema, Validator, string};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::{Invocation, Now, TenantAction, refused, tenant};
+use crate::configured::PAUSES;
 use crate::kamaji::readiness::Level;
 use crate::kamaji::tenant_control_plane::{PAUSED_ANNOTATION, View};
 use crate::managed_object::schema::timeouts;
@@ -20,9 +21,6 @@ use crate::management_cluster::managed_fields::{Owner, entries, owners};
 use crate::management_cluster::{Change, json_of};
 use crate::tenant_cluster::reach::missing;
 use crate::tenant_control_plane::settle;
-
-/// The end of the field manager's name.
-const MANAGER: &str = "pause";
 
 /// The action `kamaji_pause`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,7 +99,7 @@ impl TenantAction for Pause {
         }
         let reason = config.str_at("reason").unwrap_or_default();
         let manifest = json!({"metadata": {"annotations": {PAUSED_ANNOTATION: reason}}});
-        let written = on.apply(&view, MANAGER, "pause", manifest).await?;
+        let written = on.apply(&view, PAUSES, "pause", manifest).await?;
         if !View::new(&json_of(&written.object)).paused() {
             let detail = format!(
                 "{} was written, and has no annotation {PAUSED_ANNOTATION:?} after it: an admission \
@@ -167,7 +165,7 @@ async fn remove(on: &Invocation<'_>) -> Result<Json, Diagnostic> {
     let found = found.ok_or_else(|| missing(&scene.object))?;
     let managed = entries(found.metadata.managed_fields.as_deref().unwrap_or_default());
     let path = ["metadata", "annotations", PAUSED_ANNOTATION].map(|name| Step::Field(name.to_owned()));
-    let own = on.manager(MANAGER);
+    let own = on.manager(PAUSES);
     let declares = |owner: &&Owner| owner.operation == OwnerOperation::Apply && owner.manager != own;
     if let Some(owner) = owners(&managed, &path).into_iter().find(declares) {
         let out = if owner.manager == scene.field_manager {

@@ -14,6 +14,7 @@ use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::rollout::{self, Unfinished};
 use super::{Invocation, Now, TenantAction, asleep, idle, tenant};
+use crate::configured::RESTARTS;
 use crate::kamaji::readiness::Level;
 use crate::kamaji::tenant_control_plane::View;
 use crate::managed_object::schema::timeouts;
@@ -23,9 +24,6 @@ use crate::tenant_control_plane::settle;
 
 /// The annotation of the pods: when they were asked for.
 pub const RESTARTED_AT: &str = "terraform.kamaji.clastix.io/restarted-at";
-
-/// The end of the field manager's name.
-const MANAGER: &str = "restart";
 
 /// The action.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +62,7 @@ impl TenantAction for Restart {
         let annotations = json!({RESTARTED_AT: now});
         let manifest =
             json!({"spec": {"controlPlane": {"deployment": {"podAdditionalMetadata": {"annotations": annotations}}}}});
-        let written = on.apply(&view, MANAGER, "restart", manifest).await?;
+        let written = on.apply(&view, RESTARTS, "restart", manifest).await?;
         on.progress.say(format!("Kamaji is asked for new pods of {}, as of {now}.", scene.object));
         rolled_out(on, &now, view.wanted_replicas()).await?;
         let tell = |reason: &str| on.progress.say(reason);

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Scene;
 use super::memory::Memory;
 use super::owned::{claimable, is_controlled, is_declared_by};
+use crate::configured::is_of_an_action;
 use crate::management_cluster::error::OwnerOperation;
 use crate::management_cluster::field_path::Step;
 use crate::management_cluster::managed_fields::{Entry, entries, owners};
@@ -156,8 +157,9 @@ impl Adoption {
             entries.retain(is_moved);
             Whose::Moved
         } else {
-            // What Kamaji writes, and what lives in a subresource, is nobody's configuration.
-            entries.retain(|entry| entry.owner.manager != KAMAJI && entry.owner.subresource.is_none());
+            // What Kamaji and actions write, and what lives in a subresource, is nobody's configuration.
+            let is_someones = |manager: &str| manager != KAMAJI && !is_of_an_action(manager, field_manager);
+            entries.retain(|entry| is_someones(&entry.owner.manager) && entry.owner.subresource.is_none());
             if is_controlled(object) { Whose::AControllers } else { Whose::Others }
         };
         Self { entries, whose }

@@ -238,6 +238,25 @@ async fn an_import_leaves_ignored_labels_out_and_defaults_to_the_provider() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_import_takes_nothing_that_an_action_wrote() {
+    let mut found = owned_by("kubectl", "Update", "a");
+    found["metadata"]["annotations"] = json!({"kamaji.clastix.io/paused": "for a backup"});
+    let fields = json!({"f:metadata": {"f:annotations": {"f:kamaji.clastix.io/paused": {}}}});
+    let action = json!({"manager": "terraform-provider-kamaji-pause", "operation": "Apply", "fieldsType": "FieldsV1",
+        "apiVersion": "kamaji.clastix.io/v1alpha1", "fieldsV1": fields});
+    found["metadata"]["managedFields"].as_array_mut().expect("entries").push(action);
+    let api = Scripted::new([on(Method::GET, STORE).answers(200, &found)]);
+    let resource = resource(&api);
+    let stub = resource.import(&Context::default(), "d").await;
+    let request = ReadRequest { state: stub.state, private: stub.private };
+    let read = resource.read(&Context::default(), request).await;
+    assert_eq!(read.state.get("labels"), &Value::object([("team", Value::from("a"))]));
+    assert!(read.state.get("annotations").is_null(), "{:?}", read.state.get("annotations"));
+    let memory: Memory = read.private.read();
+    assert!(memory.applied["metadata"].get("annotations").is_none(), "{:?}", memory.applied);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_an_autoscaler_set_is_not_claimed_under_ignore_changes() {
     // Core hands the refreshed value back as if it were configured.
     let found = owned_by("operator", "Update", "theirs");
