@@ -92,9 +92,16 @@ pub(crate) fn shortened(text: &str) -> String {
     format!("{} … ({} bytes left out) … {}", &text[..head], tail - head, &text[tail..])
 }
 
+/// How many errors, and how many warnings, are told. Nobody reads more, and a map of a million wrong entries has a million.
+const MOST: usize = 500;
+
 /// What an operation has to say, in the order in which it was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Diagnostics(Vec<Diagnostic>);
+pub struct Diagnostics {
+    all: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
+}
 
 impl Diagnostics {
     /// Nothing to say.
@@ -102,11 +109,24 @@ impl Diagnostics {
         Self::default()
     }
 
-    /// Adds one. The same message about the same attribute is kept once.
+    /// Adds one. The same message about the same attribute is kept once; after 500 of a severity it is said that there are
+    /// more, and the others are dropped.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.0.contains(&diagnostic) {
-            self.0.push(diagnostic);
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        if *count > MOST || self.all.contains(&diagnostic) {
+            return;
         }
+        *count += 1;
+        let last = Diagnostic {
+            severity: diagnostic.severity,
+            summary: "More problems than are shown".to_owned(),
+            detail: format!("The first {MOST} are shown. Correct these, and run again for the others."),
+            path: Path::root(),
+        };
+        self.all.push(if *count > MOST { last } else { diagnostic });
     }
 
     /// Adds all of another list.
@@ -118,34 +138,34 @@ impl Diagnostics {
 
     /// True if one of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.all.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     /// The explanations of the errors, for answers that have one text.
     pub fn texts(&self) -> String {
-        let errors = self.0.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let errors = self.all.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
         errors.map(Diagnostic::detail_with_attribute).collect::<Vec<_>>().join("\n\n")
     }
 
     /// True if there is nothing to say.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// In the order in which they were found.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// The wire form.
     pub fn to_proto(&self) -> Vec<wire::Diagnostic> {
-        self.0.iter().map(Diagnostic::to_proto).collect()
+        self.all.iter().map(Diagnostic::to_proto).collect()
     }
 }
 
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
-        Self(vec![diagnostic])
+        Self::from(vec![diagnostic])
     }
 }
 
@@ -162,7 +182,7 @@ impl IntoIterator for Diagnostics {
     type IntoIter = std::vec::IntoIter<Diagnostic>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.all.into_iter()
     }
 }
 
@@ -191,6 +211,19 @@ mod tests {
         all.push(Diagnostic::error("a", "b").at(Path::of("x")));
         all.push(Diagnostic::error("a", "b").at(Path::of("y")));
         assert_eq!(all.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_map_of_a_million_wrong_entries_is_told_in_time_and_hides_no_other_severity() {
+        let mut all = Diagnostics::new();
+        all.extend((0..1_000_000).map(|n| Diagnostic::warning("a", "b").at(Path::of("x").index(n))));
+        assert_eq!((all.iter().count(), all.has_errors()), (MOST + 1, false));
+        all.push(Diagnostic::error("a", "b"));
+        assert!(all.has_errors());
+        assert_eq!(all.iter().nth(MOST).map(|it| it.summary.as_str()), Some("More problems than are shown"));
+        // As a part of others it is the same.
+        let whole = Diagnostics::from(all.clone().into_iter().collect::<Vec<_>>());
+        assert_eq!(whole, all);
     }
 
     /// A value of many megabytes that is refused must not come back as a message of as many.
