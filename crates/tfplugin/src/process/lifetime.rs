@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 /// How long the answer to `Shutdown` has to reach the client. The client closes the connection when it has the answer,
 /// and waits for the process to end; its streams stay open, so waiting for them would take until it kills.
@@ -13,6 +12,7 @@ const TIME_FOR_THE_ANSWER: Duration = Duration::from_millis(50);
 const TIME_TO_RECONNECT: Duration = Duration::from_secs(5);
 
 /// How often the parent is looked at.
+#[cfg(unix)]
 const PARENT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Returns when the client has closed its connections, and at the latest after [`TIME_FOR_THE_ANSWER`].
@@ -52,7 +52,7 @@ async fn parent_gone(_parent: Parent) {
 #[cfg(unix)]
 async fn parent_gone(Parent(parent): Parent) {
     let mut ticks = tokio::time::interval(PARENT_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while std::os::unix::process::parent_id() == parent {
         ticks.tick().await;
     }
