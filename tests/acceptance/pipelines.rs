@@ -44,7 +44,7 @@ impl Sandbox {
     /// Ends a test of an example: the tenant is there, and nothing is left of it after `destroy`.
     fn is_made_and_destroyed(&self, destroy: impl FnOnce() -> Outcome) {
         assert!(self.cluster.tenant(&self.namespace, "pipeline").is_some());
-        destroy().succeeds();
+        self.terraform.helped(destroy()).succeeds();
         assert_eq!(self.terraform.state()["values"], Json::Null);
         wait_for("nothing is left", Duration::from_secs(60), || self.leftovers().is_empty().then_some(()));
     }

@@ -337,7 +337,8 @@ impl Running {
         };
         let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         let (stdout, stderr) = (read(&self.out), read(&self.err));
-        let diagnostics = stdout.lines().filter_map(diagnostic).collect();
+        // Scripts put the errors among Terraform's JSON lines onto their standard error.
+        let diagnostics = stdout.lines().chain(stderr.lines()).filter_map(diagnostic).collect();
         Outcome { what: self.what.clone(), code: status.code().unwrap_or(-1), stdout, stderr, diagnostics }
     }
 }
