@@ -109,7 +109,7 @@ async fn an_interrupt_ends_the_work_with_an_error() {
     let last = tokio::time::timeout(PROMISED, events.message()).await.expect("an end").unwrap().unwrap();
     // Whoever notices first says it: the list, or the request that it waits for.
     let told = errors(&last.diagnostic);
-    assert!(matches!(&told[..], [one] if ["Listing interrupted", "Interrupted"].contains(&one.as_ref())), "{told:?}");
+    assert!(matches!(&told[..], [one] if ["Listing interrupted", "Interrupted"].contains(one)), "{told:?}");
     assert_eq!(events.message().await.unwrap(), None);
     tokio::time::timeout(PROMISED, asked.abandoned()).await.expect("the request ends");
 
