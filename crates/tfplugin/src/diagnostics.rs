@@ -120,13 +120,16 @@ impl Diagnostics {
             return;
         }
         *count += 1;
-        let last = Diagnostic {
-            severity: diagnostic.severity,
-            summary: "More problems than are shown".to_owned(),
-            detail: format!("The first {MOST} are shown. Correct these, and run again for the others."),
-            path: Path::root(),
-        };
-        self.all.push(if *count > MOST { last } else { diagnostic });
+        self.all.push(if *count <= MOST {
+            diagnostic
+        } else {
+            Diagnostic {
+                summary: "More problems than are shown".to_owned(),
+                detail: format!("The first {MOST} are shown. Correct these, and run again for the others."),
+                path: Path::root(),
+                ..diagnostic
+            }
+        });
     }
 
     /// Adds all of another list.
@@ -138,7 +141,7 @@ impl Diagnostics {
 
     /// True if one of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.all.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.errors > 0
     }
 
     /// The explanations of the errors, for answers that have one text.

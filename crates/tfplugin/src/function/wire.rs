@@ -3,7 +3,6 @@
 use super::{Parameter, Signature};
 use crate::proto::tfplugin6::{self as proto};
 use crate::proto::tfplugin6::{StringKind, function as wire};
-use crate::value::Type;
 
 /// The wire form of a signature, with every message that core dereferences without looking.
 ///
@@ -12,7 +11,7 @@ pub fn signature_to_proto(signature: &Signature) -> proto::Function {
     proto::Function {
         parameters: signature.parameters.iter().map(parameter_to_proto).collect(),
         variadic_parameter: signature.variadic.as_ref().map(parameter_to_proto),
-        r#return: Some(wire::Return { r#type: bytes(&signature.result.value_type()) }),
+        r#return: Some(wire::Return { r#type: signature.result.value_type().to_json_bytes().into() }),
         summary: signature.summary.to_owned(),
         description: signature.description.to_owned(),
         description_kind: StringKind::Markdown.into(),
@@ -23,14 +22,10 @@ pub fn signature_to_proto(signature: &Signature) -> proto::Function {
 fn parameter_to_proto(parameter: &Parameter) -> wire::Parameter {
     wire::Parameter {
         name: parameter.attribute.name.to_owned(),
-        r#type: bytes(&parameter.wire_type()),
+        r#type: parameter.wire_type().to_json_bytes().into(),
         allow_null_value: parameter.allow_null(),
         allow_unknown_values: parameter.allow_unknown,
         description: parameter.attribute.description.to_owned(),
         description_kind: StringKind::Markdown.into(),
     }
-}
-
-fn bytes(ty: &Type) -> Vec<u8> {
-    ty.to_json().to_string().into_bytes()
 }

@@ -9,7 +9,6 @@ use prost::bytes::Bytes;
 use super::{Attribute, Kind, Mode, Schema};
 use crate::proto::tfplugin6::schema::object::NestingMode;
 use crate::proto::tfplugin6::{self as proto, StringKind, schema as wire};
-use crate::value::Type;
 
 /// `Schema.block`, `Block.attributes` and `Object.attributes`; `Attribute` has its fields below.
 const BLOCK: u8 = 2;
@@ -94,7 +93,7 @@ impl BorrowedAttribute {
         };
         // Exactly one of the two: both or neither make core reject the schema.
         let (r#type, nested_type) = match nesting {
-            None => (encode_type(&attribute.value_type()), Bytes::new()),
+            None => (attribute.value_type().to_json_bytes(), Bytes::new()),
             Some(nesting) => {
                 let object = wire::Object { nesting: nesting.into(), ..wire::Object::default() };
                 let mut object = object.encode_to_vec();
@@ -121,16 +120,6 @@ impl BorrowedAttribute {
 
 fn text(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
-}
-
-/// A type constraint as the JSON that core reads.
-fn encode_type(ty: &Type) -> Bytes {
-    match ty {
-        Type::String => text("\"string\""),
-        Type::Number => text("\"number\""),
-        Type::Bool => text("\"bool\""),
-        other => other.to_json().to_string().into(),
-    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ fn to_proto(identity: &IdentitySchema, schema: &Schema) -> wire::ResourceIdentit
         name: attribute.name.to_owned(),
         r#type: schema
             .attribute(attribute.name)
-            .map(|found| found.value_type().to_json().to_string().into_bytes())
+            .map(|found| found.value_type().to_json_bytes().into())
             .unwrap_or_default(),
         required_for_import: !attribute.optional,
         optional_for_import: attribute.optional,

@@ -24,7 +24,7 @@ fn put(out: &mut Vec<u8>, value: &Value, ty: &Type) {
         (Value::Dynamic(inner), Type::Dynamic) => {
             let (ty, value) = inner.as_ref();
             in_memory(write::write_array_len(out, 2));
-            in_memory(write::write_bin(out, ty.to_json().to_string().as_bytes()));
+            in_memory(write::write_bin(out, &ty.to_json_bytes()));
             put(out, value, ty);
         }
         (Value::Dynamic(inner), _) => put(out, &inner.1, ty),
