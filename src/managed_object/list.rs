@@ -17,7 +17,7 @@ use super::memory::Memory;
 use super::selectors::{chosen_namespaces, refused, selectors};
 use super::{Managed, ManagedResource, Scene, schema};
 use crate::configured::Configured;
-use crate::management_cluster::{ManagementCluster, ObjectRef, Operation, PAGE, REFRESH_PATIENCE, Selectors, json_of};
+use crate::management_cluster::{ManagementCluster, ObjectRef, Operation, PAGE, REFRESH_PATIENCE, json_of};
 
 /// How long one page may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -113,11 +113,11 @@ impl<M: Listable> ListResource for ManagedList<M> {
             .flatten()
             .any(|(name, value)| value.is_set() && !SELECTED.contains(&name.as_str()));
         let size = limit.filter(|_| !filters).and_then(|limit| u32::try_from(limit).ok()).unwrap_or(PAGE);
-        let Selectors { labels, fields } = selectors(&config);
+        let selectors = selectors(&config);
         let doing = format!("list the objects of the kind {}", managed.kind());
         let mut shown = BTreeSet::new();
         for namespace in places {
-            let pages = cluster.pages(managed.kind(), namespace.as_deref(), labels, fields, size);
+            let pages = cluster.pages(managed.kind(), namespace.as_deref(), selectors, size);
             let mut pages = pages.map_err(|error| refused(&error, &doing))?;
             loop {
                 let operation = Operation::new(LIMIT, &cx.stop).patience(REFRESH_PATIENCE);

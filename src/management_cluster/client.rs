@@ -285,7 +285,7 @@ impl ManagementCluster {
         selectors: Selectors<'_>,
         keep: impl Fn(T) -> K,
     ) -> Result<Vec<K>, ApiError> {
-        let mut pages = self.pages(kind, namespace, selectors.labels, selectors.fields, PAGE)?;
+        let mut pages = self.pages(kind, namespace, selectors, PAGE)?;
         let mut all = Vec::new();
         while let Some(page) = pages.next(operation, &keep).await? {
             if page.anew {
@@ -436,7 +436,6 @@ fn is_another_uid(message: &str) -> bool {
     message.contains("UID in the precondition") || message.contains("UID in precondition")
 }
 
-/// Starts the credential plugin, if there is one, and reads keys: off the runtime's threads.
 fn collection(object: &ObjectRef) -> Result<Request, ApiError> {
     // The name goes into the path as it is: `..` or `a?x` would ask for something else. Roles have colons.
     let name = object.name.as_str();

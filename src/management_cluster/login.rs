@@ -103,6 +103,7 @@ impl Logins {
     }
 }
 
+/// Starts the credential plugin, if there is one, and reads keys: off the runtime's threads.
 async fn build(how: Option<How>) -> Result<Session, ApiError> {
     let Some(How { mut config, counting }) = how else {
         return Err(ApiError::Credentials("there is no configuration".to_owned()));

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::classify::Asked;
-use super::client::{ManagementCluster, checked, unreadable, unsendable};
+use super::client::{ManagementCluster, Selectors, checked, unreadable, unsendable};
 use super::error::ApiError;
 use super::kind::Kind;
 use super::operation::Operation;
@@ -49,14 +49,13 @@ pub struct Page<T> {
 }
 
 impl ManagementCluster {
-    /// Begins a list of the objects of a kind: of one namespace, or of all. Makes no request. `labels` and `fields` are
-    /// selectors; empty for everything. `size` is the number of objects in a page.
+    /// Begins a list of the objects of a kind: of one namespace, or of all. Makes no request. `size` is the number
+    /// of objects in a page.
     pub fn pages(
         &self,
         kind: Kind,
         namespace: Option<&str>,
-        labels: &str,
-        fields: &str,
+        Selectors { labels, fields }: Selectors<'_>,
         size: u32,
     ) -> Result<Pages, ApiError> {
         let mut parameters = ListParams::default().limit(size.clamp(1, PAGE));

@@ -121,29 +121,29 @@ impl Term {
     async fn prolong(&self, reach: &Reach, stop: &CancellationToken, held: &dyn Held, end: Timestamp) -> Attempt {
         let Ok(object) = reference::parse(&self.tenant) else { return Attempt::Gone };
         let operation = Operation::new(RENEW, stop).patience(RENEW);
-        match reach.look(&operation, &object).await {
-            Ok(sight) if self.has_lost(&sight) => Attempt::Gone,
-            Ok(Sight::Missing) => Attempt::Gone,
-            Ok(Sight::Silent(silence)) => Attempt::NotNow(silence.why),
-            Ok(Sight::Answers(tenant)) => match held.prolong(&tenant, &operation, end).await {
+        match self.found(reach.look(&operation, &object).await) {
+            None => Attempt::Gone,
+            Some(Err(why)) => Attempt::NotNow(why),
+            Some(Ok(tenant)) => match held.prolong(&tenant, &operation, end).await {
                 Ok(()) => Attempt::Prolonged,
                 Err(ApiError::NotFound(_) | ApiError::Conflict { .. } | ApiError::Invalid(_)) => {
                     Attempt::Ended(format!("Somebody has removed it from {object}."))
                 }
                 Err(error) => Attempt::NotNow(format!("{error}.")),
             },
-            Err(diagnostic) => Attempt::NotNow(diagnostic.detail),
         }
     }
 
-    /// True if the tenant is gone, or going, or another one under its name: what was held in it died with it.
-    fn has_lost(&self, sight: &Sight) -> bool {
-        match sight {
-            Sight::Missing => true,
-            Sight::Silent(Silence { live, .. }) => {
-                is_another(&self.tenant_uid, View::new(live).uid()) || View::new(live).deleting()
-            }
-            Sight::Answers(tenant) => is_another(&self.tenant_uid, View::new(&tenant.live).uid()),
+    /// The tenant, or why it cannot be asked; [`None`] if it is gone, or going, or another one under its name: what was
+    /// held in it died with it.
+    fn found(&self, looked: Result<Sight, Diagnostic>) -> Option<Result<Box<Tenant>, String>> {
+        let is_another = |live| is_another(&self.tenant_uid, View::new(live).uid());
+        match looked {
+            Ok(Sight::Missing) => None,
+            Ok(Sight::Silent(Silence { live, .. })) if is_another(&live) || View::new(&live).deleting() => None,
+            Ok(Sight::Silent(silence)) => Some(Err(silence.why)),
+            Ok(Sight::Answers(tenant)) => (!is_another(&tenant.live)).then_some(Ok(tenant)),
+            Err(diagnostic) => Some(Err(diagnostic.detail)),
         }
     }
 
@@ -153,12 +153,9 @@ impl Term {
         // The interrupt that ends the run must not end this as well.
         let operation = Operation::new(CLOSE, &CancellationToken::new()).patience(CLOSE);
         let ending = async {
-            match reach.seek(&operation, &object, For::Api).await {
-                Ok(sight) if self.has_lost(&sight) => Ok(()),
-                Ok(Sight::Missing) => Ok(()),
-                Ok(Sight::Silent(silence)) => Err(silence.why),
-                Ok(Sight::Answers(tenant)) => held.end(&tenant, &operation).await.map_err(|error| format!("{error}.")),
-                Err(diagnostic) => Err(diagnostic.detail),
+            match self.found(reach.seek(&operation, &object, For::Api).await) {
+                None => Ok(()),
+                Some(tenant) => held.end(&*tenant?, &operation).await.map_err(|error| format!("{error}.")),
             }
         };
         let interrupted = async {

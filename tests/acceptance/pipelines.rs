@@ -18,7 +18,7 @@ fn examples(folder: &str) -> PathBuf {
 }
 
 /// A folder with the configuration of the example and nothing else that `init` would find: the provider comes from a
-/// mirror, as in a job whose machine has one.
+/// mirror, as in a job whose machine has one. Of the variables only the port has no value.
 fn empty_folder(name: &str) -> Sandbox {
     let mut sandbox = Sandbox::new(name);
     let directory = sandbox.terraform.path().to_owned();
@@ -37,6 +37,8 @@ fn empty_folder(name: &str) -> Sandbox {
     let main = fs::read_to_string(examples("pipeline").join("main.tf")).expect("readable");
     sandbox.terraform.configure(&main);
     sandbox.terraform.set("KUBE_CONFIG_PATH", sandbox.cluster.kubeconfig());
+    sandbox.terraform.set("TF_VAR_namespace", &sandbox.namespace.clone());
+    sandbox.terraform.set("TF_VAR_node_address", sandbox.cluster.node_address());
     sandbox
 }
 
@@ -79,8 +81,6 @@ fn summary(lines: &[Json]) -> (u64, u64, u64) {
 #[test]
 fn a_pipeline_goes_from_an_empty_folder_to_a_tenant_by_exit_codes_and_json() {
     let mut sandbox = empty_folder("example-pipeline");
-    sandbox.terraform.set("TF_VAR_namespace", &sandbox.namespace.clone());
-    sandbox.terraform.set("TF_VAR_node_address", sandbox.cluster.node_address());
     let script = examples("pipeline").join("run");
     let run = |sandbox: &Sandbox, step| sandbox.terraform.spawn_program(&script, &[step]).wait();
 
@@ -118,8 +118,6 @@ fn a_pipeline_goes_from_an_empty_folder_to_a_tenant_by_exit_codes_and_json() {
 #[test]
 fn a_cancelled_pipeline_keeps_in_the_state_what_it_has_made() {
     let mut sandbox = empty_folder("example-cancelled");
-    sandbox.terraform.set("TF_VAR_namespace", &sandbox.namespace.clone());
-    sandbox.terraform.set("TF_VAR_node_address", sandbox.cluster.node_address());
     sandbox.terraform.set("TF_VAR_node_port", &sandbox.port.to_string());
     let script = examples("pipeline").join("run");
     let run = |step| sandbox.terraform.spawn_program(&script, &[step]);

@@ -105,8 +105,8 @@ fn content(content: event::Type) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{LazyLock, Mutex};
 
     use async_trait::async_trait;
     use futures::StreamExt as _;
@@ -190,14 +190,7 @@ mod tests {
     fn park(unknown: bool) -> (Arc<Inner>, Arc<AtomicBool>) {
         let water = Water::default();
         let stopped = Arc::clone(&water.stopped);
-        (
-            Arc::new(Inner {
-                provider: Box::new(Park { water, unknown }),
-                stop: Mutex::default(),
-                client: Mutex::default(),
-            }),
-            stopped,
-        )
+        (Arc::new(Inner::new(Park { water, unknown })), stopped)
     }
 
     fn config(what: Value) -> Option<wire::DynamicValue> {

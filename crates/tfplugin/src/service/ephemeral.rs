@@ -40,7 +40,7 @@ pub(super) async fn open_ephemeral_resource(
         let ephemeral = inner.ephemeral(&request.type_name)?;
         let config = dynamic::read_known("configuration", request.config.as_ref(), ephemeral.schema())?;
         // Core opens with no capabilities at all, also where it takes a deferral.
-        let deferred = inner.deferral(request.client_capabilities).or_else(|| inner.deferral(inner.client()));
+        let deferred = inner.deferral(request.client_capabilities).or_else(|| inner.deferral(*inner.client()));
         if deferred.is_some() {
             let result = deferral::placeholder(ephemeral.schema(), &config);
             return Ok(Response {

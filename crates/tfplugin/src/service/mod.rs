@@ -19,7 +19,7 @@ mod provider;
 mod schemas;
 mod taken_over;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -49,7 +49,7 @@ pub(crate) struct Inner {
 impl ProviderService {
     /// A service for this provider.
     pub fn new(provider: impl Provider) -> Self {
-        Self(Arc::new(Inner { provider: Box::new(provider), stop: Mutex::default(), client: Mutex::default() }))
+        Self(Arc::new(Inner::new(provider)))
     }
 
     /// Lets the provider say its last word about a process that has run for so long.
@@ -69,12 +69,16 @@ impl ProviderService {
 }
 
 impl Inner {
+    fn new(provider: impl Provider) -> Self {
+        Self { provider: Box::new(provider), stop: Mutex::default(), client: Mutex::default() }
+    }
+
     fn context(&self) -> Context {
         Context { stop: self.stop.lock().unwrap_or_else(PoisonError::into_inner).child_token() }
     }
 
-    fn client(&self) -> Option<wire::ClientCapabilities> {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    fn client(&self) -> MutexGuard<'_, Option<wire::ClientCapabilities>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stop_all(&self) {

@@ -1,6 +1,6 @@
 //! The provider as a whole: schemas, configuration, stop.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::guard::Fallible as _;
 use super::{Inner, dynamic};
@@ -66,7 +66,7 @@ pub(super) async fn configure_provider(
     request: wire::configure_provider::Request,
 ) -> wire::configure_provider::Response {
     type Response = wire::configure_provider::Response;
-    *inner.client.lock().unwrap_or_else(PoisonError::into_inner) = request.client_capabilities;
+    *inner.client() = request.client_capabilities;
     let diagnostics =
         match dynamic::read_object("provider configuration", request.config.as_ref(), inner.provider.schema()) {
             Ok(config) => inner.provider.configure(config, &request.terraform_version).await,

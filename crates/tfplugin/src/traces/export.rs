@@ -77,7 +77,7 @@ impl Traces {
         self.post(provider, &mut sender, &mut batch).await;
         let lost = self.lost.load(Ordering::Relaxed);
         if lost > 0 {
-            sender.warn(&self.settings, &format!("{lost} spans found no place and are lost"));
+            self.warn(&mut sender, &format!("{lost} spans found no place and are lost"));
         }
         tracing::debug!(spans = sender.accepted, "traces sent");
     }
@@ -89,20 +89,16 @@ impl Traces {
         let spans = std::mem::take(batch);
         let count = spans.len();
         let sent = timeout(self.settings.timeout, async {
-            if sender.connection.is_none() {
-                sender.connection = Some(provider.connect(&self.settings.collector).await?);
-            }
-            match &sender.connection {
-                Some(connection) => connection.post(self.request(spans)).await,
-                None => Ok(()),
-            }
+            let connection = match &mut sender.connection {
+                Some(connection) => connection,
+                none => none.insert(provider.connect(&self.settings.collector).await?),
+            };
+            connection.post(self.request(spans)).await
         });
         match sent.await {
             Ok(Ok(())) => sender.accepted += count,
-            Ok(Err(error)) => sender.warn(&self.settings, &error),
-            Err(_) => {
-                sender.warn(&self.settings, &format!("no answer within {} ms", self.settings.timeout.as_millis()));
-            }
+            Ok(Err(error)) => self.warn(sender, &error),
+            Err(_) => self.warn(sender, &format!("no answer within {} ms", self.settings.timeout.as_millis())),
         }
     }
 
@@ -123,6 +119,13 @@ impl Traces {
         otlp::ExportTraceServiceRequest { resource_spans }.encode_to_vec()
     }
 
+    /// Once a process: a collector that is down is down for every batch.
+    fn warn(&self, sender: &mut Sender, problem: &str) {
+        if !std::mem::replace(&mut sender.warned, true) {
+            tracing::warn!("traces are lost: the collector {}: {problem}. The run goes on", self.collector());
+        }
+    }
+
     /// What to say when the rest could not be sent in time.
     pub(crate) fn too_late(collector: &str) {
         tracing::warn!("traces are lost: the collector {collector} did not take the last ones within a second");
@@ -134,19 +137,10 @@ impl Traces {
     }
 }
 
+/// What has become of the sending so far.
 #[derive(Default)]
 struct Sender {
     connection: Option<Box<dyn Post>>,
     accepted: usize,
     warned: bool,
-}
-
-impl Sender {
-    /// Once a process: a collector that is down is down for every batch.
-    fn warn(&mut self, settings: &Settings, problem: &str) {
-        if !std::mem::replace(&mut self.warned, true) {
-            let (url, variable) = (&settings.collector.url, settings.variable);
-            tracing::warn!("traces are lost: the collector {url} ({variable}): {problem}. The run goes on");
-        }
-    }
 }

@@ -49,13 +49,11 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut begun = Begun(Span::default());
-        begun.0.name = attributes.metadata().name().to_owned();
-        begun.0.set_kind(span::SpanKind::Internal);
-        attributes.record(&mut begun);
+        let mut made = Span { name: attributes.metadata().name().to_owned(), ..Span::default() };
+        made.set_kind(span::SpanKind::Internal);
+        attributes.record(&mut Fields(&mut made));
         let around = span.parent().and_then(|parent| parent.extensions().get::<Open>().and_then(Open::as_parent));
         let parent = around.or(self.root);
-        let Begun(mut made) = begun;
         // Zero is no id.
         let trace_id = parent.map_or_else(|| fastrand::u128(1..), |parent| parent.trace_id);
         made.trace_id = trace_id.to_be_bytes().to_vec();
@@ -70,9 +68,7 @@ where
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         if let Some(open) = span.extensions_mut().get_mut::<Open>() {
-            let mut begun = Begun(std::mem::take(&mut open.span));
-            values.record(&mut begun);
-            open.span = begun.0;
+            values.record(&mut Fields(&mut open.span));
         }
     }
 
@@ -95,10 +91,10 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A span whose fields are being read.
-struct Begun(Span);
+/// Takes fields down in a span.
+struct Fields<'a>(&'a mut Span);
 
-impl Begun {
+impl Fields<'_> {
     fn put(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("otel.name", Value::StringValue(name)) => self.0.name = name,
@@ -121,7 +117,7 @@ impl Begun {
     }
 }
 
-impl Visit for Begun {
+impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.put(field, Value::StringValue(clip(format!("{value:?}"), LONGEST_TEXT)));
     }
