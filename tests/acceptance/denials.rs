@@ -246,10 +246,13 @@ impl<'a> Policy<'a> {
         let manifest = sandbox.tenant_manifest("v1.30.0", "default");
         sandbox.terraform.write("manifest.json", &manifest.to_string());
         let file = sandbox.terraform.path().join("manifest.json");
+        // The policy of this name that has just been removed may be in force for another second.
+        let told = message.unwrap_or("failed expression");
         wait_for("the policy is in force", Duration::from_secs(30), || {
             let mut kubectl = sandbox.cluster.kubectl();
             let asked = kubectl.args(["apply", "--dry-run=server", "-f"]).arg(&file).output().expect("kubectl runs");
-            String::from_utf8_lossy(&asked.stderr).contains(name.as_str()).then_some(())
+            let answer = String::from_utf8_lossy(&asked.stderr);
+            (answer.contains(name.as_str()) && answer.contains(told)).then_some(())
         });
         policy
     }
