@@ -164,6 +164,11 @@ pub trait Managed: Send + Sync + 'static {
         Ok(Diagnostics::new())
     }
 
+    /// What a refresh that no longer finds the object says of what is left of it.
+    async fn left_behind(&self, _scene: &Scene) -> Diagnostics {
+        Diagnostics::new()
+    }
+
     /// Why a deleted object does not go away.
     async fn explain_stuck_delete(&self, scene: &Scene, last: &Json) -> String;
 }

@@ -37,7 +37,10 @@ impl<M: Managed> ManagedResource<M> {
         // Also for what is not there: a wrong cluster must not look like one where everything has to be made again.
         self.check_cluster(&scene, &mut memory).await.map_err(|another| Diagnostics::from(*another))?;
         let gone = |private| ReadResponse { state: Value::Null, private, diagnostics: Diagnostics::new() };
-        let Some(object) = found else { return Ok(gone(private)) };
+        let Some(object) = found else {
+            let diagnostics = self.managed.left_behind(&scene).await;
+            return Ok(ReadResponse { diagnostics, ..gone(private) });
+        };
         let live = json_of(&object);
         let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
         let imported =

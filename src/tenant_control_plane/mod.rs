@@ -158,6 +158,10 @@ impl Managed for TenantControlPlane {
         Ok(Diagnostics::new())
     }
 
+    async fn left_behind(&self, scene: &Scene) -> Diagnostics {
+        remove::left_behind(scene).await
+    }
+
     async fn explain_stuck_delete(&self, scene: &Scene, last: &Json) -> String {
         remove::explain(scene, last).await
     }

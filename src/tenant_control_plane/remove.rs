@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::api::DynamicObject;
 use serde_json::{Value as Json, json};
-use tfplugin::Diagnostic;
+use tfplugin::{Diagnostic, Diagnostics};
 use tokio::time::Instant;
 
 use crate::kamaji::diagnosis::{self, Evidence, ForDelete, Migration};
@@ -55,7 +55,7 @@ enum Gone {
 
 async fn wait_until_gone(scene: &Scene, kind: Kind) -> Result<Gone, WaitEnded> {
     let namespace = scene.object.namespace.as_deref().unwrap_or_default();
-    let labels = format!("kamaji.clastix.io/name={}", scene.object.name);
+    let labels = labels(scene);
     let (cluster, operation, tick) = (&scene.cluster, &scene.operation, Some(Duration::from_secs(1)));
     let mut abandoned_since = None;
     wait_until_selected(cluster, operation, kind, Some(namespace), &labels, tick, |seen| {
@@ -72,25 +72,46 @@ async fn wait_until_gone(scene: &Scene, kind: Kind) -> Result<Gone, WaitEnded> {
     .await
 }
 
+/// Selects what Kamaji has made for the control plane.
+fn labels(scene: &Scene) -> String {
+    format!("kamaji.clastix.io/name={}", scene.object.name)
+}
+
 /// True if nothing but Kamaji's finalizer keeps an object whose control plane is gone.
 fn is_abandoned(object: &DynamicObject) -> bool {
     let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
     object.metadata.deletion_timestamp.is_some() && finalizers == [OF_THE_DATASTORE]
 }
 
+/// The same for a refresh: a delete that failed for it keeps the object in the state only until the next one. What cannot
+/// be seen is not told.
+pub(super) async fn left_behind(scene: &Scene) -> Diagnostics {
+    let namespace = scene.object.namespace.as_deref();
+    let found = scene.cluster.list(&scene.operation, Kind::Secret, namespace, &labels(scene)).await;
+    let abandoned = found.unwrap_or_default().into_iter().filter(is_abandoned);
+    let names: Vec<String> = abandoned.filter_map(|secret| secret.metadata.name).collect();
+    if names.is_empty() {
+        return Diagnostics::new();
+    }
+    Diagnostic::warning(LEFT_BEHIND, what_to_remove(scene, Kind::Secret, &names)).into()
+}
+
+const LEFT_BEHIND: &str = "Kamaji left a finalizer behind";
+
 fn left_by_kamaji(scene: &Scene, kind: Kind, names: &[String]) -> Diagnostic {
+    Diagnostic::error(LEFT_BEHIND, format!("{}\n\nThen destroy again.", what_to_remove(scene, kind, names)))
+}
+
+fn what_to_remove(scene: &Scene, kind: Kind, names: &[String]) -> String {
     let namespace = scene.object.namespace.as_deref().unwrap_or_default();
     let name = names.join(" ");
-    Diagnostic::error(
-        "Kamaji left a finalizer behind",
-        format!(
-            "{} is gone, but {kind} {name} is kept by the finalizer {OF_THE_DATASTORE}. Kamaji removes it together with \
-             the control plane, and does not try again when the garbage collector was faster or the datastore was never \
-             set up. The Secret is of no more use, but it blocks its namespace and the next control plane of this name. \
-             Remove the finalizer:\n\n    kubectl -n {namespace} patch {kind} {name} --type=merge -p \
-             '{{\"metadata\":{{\"finalizers\":null}}}}'\n\nThen destroy again.",
-            scene.object
-        ),
+    format!(
+        "{} is gone, but {kind} {name} is kept by the finalizer {OF_THE_DATASTORE}. Kamaji removes it together with the \
+         control plane, and does not try again when the garbage collector was faster or the datastore was never set up. \
+         The Secret is of no more use, but it blocks its namespace and the next control plane of this name. Remove the \
+         finalizer:\n\n    kubectl -n {namespace} patch {kind} {name} --type=merge -p \
+         '{{\"metadata\":{{\"finalizers\":null}}}}'",
+        scene.object
     )
 }
 
@@ -194,11 +215,12 @@ pub(super) async fn explain(scene: &Scene, last: &Json) -> String {
 #[cfg(test)]
 mod tests {
     use http::Method;
+    use rstest::rstest;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::management_cluster::Operation;
-    use crate::management_cluster::scripted::{Scripted, Step, event, list_of, on};
+    use crate::management_cluster::scripted::{Scripted, Step, event, failure, list_of, on};
 
     fn scene(api: &Scripted) -> Scene {
         Scene {
@@ -248,6 +270,22 @@ mod tests {
         assert_eq!(error.summary, "Kamaji left a finalizer behind");
         let command = "kubectl -n tenants patch Secret blue-datastore-config --type=merge -p '{\"metadata\":{\"finalizers\":null}}'";
         assert!(error.detail.contains(command), "{}", error.detail);
+        api.finish();
+    }
+
+    #[rstest]
+    #[case::forgotten(200, &list_of("5", &[secret(OF_THE_DATASTORE)]), true)]
+    #[case::of_somebody_else(200, &list_of("5", &[secret("example.com/backup")]), false)]
+    #[case::nothing(200, &list_of("5", &[]), false)]
+    #[case::no_right_to_look(403, &failure(403, "Forbidden", "no right", &json!({})), false)]
+    #[tokio::test(start_paused = true)]
+    async fn a_refresh_warns_of_what_is_left(#[case] status: u16, #[case] answer: &Json, #[case] warned: bool) {
+        let api = Scripted::new([on(Method::GET, path(Kind::Secret)).answers(status, answer)]);
+        let said = left_behind(&scene(&api)).await;
+        assert!(!said.has_errors());
+        let summaries: Vec<_> = said.iter().map(|it| it.summary.as_str()).collect();
+        assert_eq!(summaries == [LEFT_BEHIND], warned, "{summaries:?}");
+        assert!(api.asked()[0].query.contains("labelSelector=kamaji.clastix.io%2Fname%3Dblue"), "{:?}", api.asked());
         api.finish();
     }
 
