@@ -30,7 +30,7 @@ test: cluster-program ## Run all tests: format, lints, unit, protocol, docs, acc
 	@tests/run
 
 conformance: ## Play Terraform and OpenTofu against the binary: every RPC, right and broken (15 minutes; `make test` plays a sample)
-	KAMAJI_CONFORMANCE=all cargo test --test protocol -- --nocapture conformance
+	KAMAJI_CONFORMANCE=all cargo test --workspace --profile conformance --test protocol -- --nocapture conformance
 
 fuzz: ## Fuzz what is read from outside, FUZZ_SECONDS each (600); needs a nightly Rust and `cargo install cargo-fuzz`
 	@set -e; for target in $(FUZZ_TARGETS); do \

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tfplugin::proto::tfplugin6::{self as wire, DynamicValue};
 use tfplugin::value;
@@ -48,11 +48,17 @@ impl Row {
 }
 
 /// All that was played.
-#[derive(Default)]
 pub struct Tally {
     rows: BTreeMap<&'static str, Row>,
     failures: Vec<String>,
     panics: usize,
+    begun: Instant,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), failures: Vec::new(), panics: 0, begun: Instant::now() }
+    }
 }
 
 /// What a call may end with.
@@ -145,13 +151,26 @@ impl Tally {
         self.failures.extend(problem.map(|problem| format!("{name} {}: {problem}", case.what)));
     }
 
+    /// Says that a part has been played, for those who wait for the whole.
+    pub fn progress(&self, part: &str) {
+        let (cases, failures) = (self.sum().cases, self.failures.len());
+        print_for_people(&format!(
+            "{:>5} s {cases:>7} cases {failures:>3} failures: {part}",
+            self.begun.elapsed().as_secs()
+        ));
+    }
+
+    fn sum(&self) -> Row {
+        self.rows.values().fold(Row::default(), |all, row| all.plus(row))
+    }
+
     /// The table of what was played: the RPCs in the order of the protocol, then the rest, then the sum.
     pub fn print(&self) {
         let mut rows: Vec<_> =
             RPCS.iter().map(|rpc| (rpc.name, self.rows.get(rpc.name).cloned().unwrap_or_default())).collect();
         let others = self.rows.iter().filter(|(name, _)| RPCS.iter().all(|rpc| rpc.name != **name));
         rows.extend(others.map(|(name, row)| (*name, row.clone())));
-        let all = rows.iter().fold(Row::default(), |all, (_, row)| all.plus(row));
+        let all = self.sum();
         rows.push(("all", all.clone()));
         let mut text = format!(
             "\n{:32} {:>8} {:>9} {:>8} {:>7} {:>8} {:>7} {:>6} {:>10}\n",
