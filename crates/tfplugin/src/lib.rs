@@ -7,6 +7,7 @@
 //! validators and the documentation page are all derived from it. Nothing here knows Kubernetes or Kamaji.
 
 pub mod action;
+mod backwards;
 pub mod data_source;
 pub mod diagnostics;
 pub mod ephemeral;

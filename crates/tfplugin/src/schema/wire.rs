@@ -1,129 +1,94 @@
 //! The wire form of a schema.
 //!
 //! A table of a thousand attributes is many thousand strings as a message, and core waits for it at each start. So nothing
-//! is copied into messages: texts are borrowed from the table, and what is nested is encoded before what it is in.
+//! is copied into messages: texts are borrowed from the table, and what is written is at its place.
 
-use prost::Message;
 use prost::bytes::Bytes;
 
 use super::{Attribute, Kind, Mode, Schema};
+use crate::backwards::Backwards;
 use crate::proto::tfplugin6::schema::object::NestingMode;
 use crate::proto::tfplugin6::{self as proto, StringKind, schema as wire};
 
-/// `Schema.block`, `Block.attributes` and `Object.attributes`; `Attribute` has its fields below.
+/// `Schema.block`, and of `Block` and `Object` what is written field by field.
 const BLOCK: u8 = 2;
 const BLOCK_ATTRIBUTES: u8 = 2;
 const OBJECT_ATTRIBUTES: u8 = 1;
+const OBJECT_NESTING: u8 = 3;
+
+/// The fields of `Schema.Attribute`.
+const NAME: u8 = 1;
+const TYPE: u8 = 2;
+const DESCRIPTION: u8 = 3;
+const REQUIRED: u8 = 4;
+const OPTIONAL: u8 = 5;
+const COMPUTED: u8 = 6;
+const SENSITIVE: u8 = 7;
+const DESCRIPTION_KIND: u8 = 8;
+const DEPRECATED: u8 = 9;
+const NESTED_TYPE: u8 = 10;
+const WRITE_ONLY: u8 = 11;
+const DEPRECATION_MESSAGE: u8 = 12;
 
 /// A schema as an encoded `Schema` message, with every message that core dereferences without looking.
 ///
 /// What core rejects is found by [`check`](super::check::check), in a test of the provider.
-pub fn encode_schema(schema: &Schema) -> Vec<u8> {
-    let rest = wire::Block {
-        description: schema.description.to_owned(),
-        description_kind: StringKind::Markdown.into(),
-        ..wire::Block::default()
-    };
-    let mut block = rest.encode_to_vec();
-    encode_attributes(BLOCK_ATTRIBUTES, &schema.attributes, &mut block);
-    let mut encoded = proto::Schema { version: schema.version, block: None }.encode_to_vec();
-    embed(BLOCK, &block, &mut encoded);
-    encoded
+pub fn encode_schema(schema: &Schema) -> Bytes {
+    let mut encoded = Backwards::new();
+    write_schema(schema, &mut encoded);
+    encoded.into_bytes()
 }
 
-/// Appends a field with an encoded message. The order of fields does not matter to those who read them.
-pub(crate) fn embed(field: u8, message: &[u8], encoded: &mut Vec<u8>) {
-    append_key(field, message.len(), encoded);
-    encoded.extend_from_slice(message);
-}
-
-/// The start of a field that is `length` bytes long: its number, which is less than 16, with the wire type LEN.
-fn append_key(field: u8, length: usize, encoded: &mut Vec<u8>) {
-    const LEN: u8 = 2;
-    encoded.push(field << 3 | LEN);
-    // A vector has room for everything.
-    let _ = prost::encode_length_delimiter(length, encoded);
-}
-
-fn encode_attributes(field: u8, attributes: &[Attribute], encoded: &mut Vec<u8>) {
-    for attribute in attributes {
-        let message = BorrowedAttribute::of(attribute);
-        append_key(field, message.encoded_len(), encoded);
-        message.encode_raw(encoded);
-    }
-}
-
-/// `Schema.Attribute`, whose strings and nested messages are bytes that need no copy: on the wire they are the same.
-#[derive(Clone, PartialEq, Message)]
-struct BorrowedAttribute {
-    #[prost(bytes = "bytes", tag = "1")]
-    name: Bytes,
-    #[prost(bytes = "bytes", tag = "2")]
-    r#type: Bytes,
-    #[prost(bytes = "bytes", tag = "3")]
-    description: Bytes,
-    #[prost(bool, tag = "4")]
-    required: bool,
-    #[prost(bool, tag = "5")]
-    optional: bool,
-    #[prost(bool, tag = "6")]
-    computed: bool,
-    #[prost(bool, tag = "7")]
-    sensitive: bool,
-    #[prost(enumeration = "StringKind", tag = "8")]
-    description_kind: i32,
-    #[prost(bool, tag = "9")]
-    deprecated: bool,
-    #[prost(bytes = "bytes", tag = "10")]
-    nested_type: Bytes,
-    #[prost(bool, tag = "11")]
-    write_only: bool,
-    #[prost(bytes = "bytes", tag = "12")]
-    deprecation_message: Bytes,
-}
-
-impl BorrowedAttribute {
-    fn of(attribute: &Attribute) -> Self {
-        let nesting = match &attribute.kind {
-            Kind::Value(_) => None,
-            Kind::Object(_) => Some(NestingMode::Single),
-            Kind::ListOf(_) => Some(NestingMode::List),
-            Kind::SetOf(_) => Some(NestingMode::Set),
-            Kind::MapOf(_) => Some(NestingMode::Map),
-        };
-        // Exactly one of the two: both or neither make core reject the schema.
-        let (r#type, nested_type) = match nesting {
-            None => (attribute.value_type().to_json_bytes(), Bytes::new()),
-            Some(nesting) => {
-                let object = wire::Object { nesting: nesting.into(), ..wire::Object::default() };
-                let mut object = object.encode_to_vec();
-                encode_attributes(OBJECT_ATTRIBUTES, attribute.nested(), &mut object);
-                (Bytes::new(), object.into())
-            }
-        };
-        Self {
-            name: text(attribute.name),
-            r#type,
-            nested_type,
-            description: text(attribute.description),
+/// The same as a part of another message.
+pub(crate) fn write_schema(schema: &Schema, encoded: &mut Backwards) {
+    encoded.message(BLOCK, |block| {
+        write_attributes(BLOCK_ATTRIBUTES, &schema.attributes, block);
+        block.fields(&wire::Block {
+            description: schema.description.to_owned(),
             description_kind: StringKind::Markdown.into(),
-            required: attribute.mode == Mode::Required,
-            optional: matches!(attribute.mode, Mode::Optional | Mode::OptionalComputed),
-            computed: attribute.is_computed(),
-            sensitive: attribute.sensitive,
-            write_only: attribute.write_only,
-            deprecated: attribute.deprecated.is_some(),
-            deprecation_message: text(attribute.deprecated.unwrap_or_default()),
-        }
+            ..wire::Block::default()
+        });
+    });
+    encoded.fields(&proto::Schema { version: schema.version, block: None });
+}
+
+fn write_attributes(field: u8, attributes: &[Attribute], encoded: &mut Backwards) {
+    for attribute in attributes.iter().rev() {
+        encoded.message(field, |message| write_attribute(attribute, message));
     }
 }
 
-fn text(text: &'static str) -> Bytes {
-    Bytes::from_static(text.as_bytes())
+/// Field by field: a message of the generated type is moved and compared with the empty one for longer than it is written.
+fn write_attribute(attribute: &Attribute, encoded: &mut Backwards) {
+    encoded.text(DEPRECATION_MESSAGE, attribute.deprecated.unwrap_or_default().as_bytes());
+    encoded.flag(WRITE_ONLY, attribute.write_only);
+    encoded.flag(DEPRECATED, attribute.deprecated.is_some());
+    encoded.number(DESCRIPTION_KIND, StringKind::Markdown as u8);
+    encoded.flag(SENSITIVE, attribute.sensitive);
+    encoded.flag(COMPUTED, attribute.is_computed());
+    encoded.flag(OPTIONAL, matches!(attribute.mode, Mode::Optional | Mode::OptionalComputed));
+    encoded.flag(REQUIRED, attribute.mode == Mode::Required);
+    encoded.text(DESCRIPTION, attribute.description.as_bytes());
+    // Exactly one of the two: both or neither make core reject the schema.
+    let mut nested = |nesting, attributes| {
+        encoded.message(NESTED_TYPE, |object| {
+            write_attributes(OBJECT_ATTRIBUTES, attributes, object);
+            object.number(OBJECT_NESTING, nesting as u8);
+        });
+    };
+    match &attribute.kind {
+        Kind::Object(inner) => nested(NestingMode::Single, inner),
+        Kind::ListOf(inner) => nested(NestingMode::List, inner),
+        Kind::SetOf(inner) => nested(NestingMode::Set, inner),
+        Kind::MapOf(inner) => nested(NestingMode::Map, inner),
+        Kind::Value(plain) => encoded.text(TYPE, &plain.to_json_bytes()),
+    }
+    encoded.text(NAME, attribute.name.as_bytes());
 }
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
     use rstest::rstest;
 
     use super::*;
@@ -131,7 +96,7 @@ mod tests {
     use crate::value::Type;
 
     fn decoded(schema: &Schema) -> proto::Schema {
-        proto::Schema::decode(encode_schema(schema).as_slice()).expect("a schema")
+        proto::Schema::decode(encode_schema(schema)).expect("a schema")
     }
 
     fn only(attribute: Attribute) -> wire::Attribute {

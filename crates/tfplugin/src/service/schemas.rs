@@ -1,7 +1,6 @@
-//! `GetProviderSchema`, encoded object by object.
+//! `GetProviderSchema`, encoded without a message in between.
 //!
-//! Core asks once a process, so the answer is neither made as one message nor kept: each object is encoded by itself.
-//! Concatenated protobuf messages are one message, whose maps hold all entries, so the parts are the answer.
+//! Core asks once a process, so the answer is not kept.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use prost::Message as _;
-use prost::bytes::BufMut as _;
+use prost::bytes::{BufMut as _, Bytes};
 use tonic::body::Body;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
 use tonic::codegen::Service;
@@ -21,12 +20,14 @@ use tonic_prost::ProstDecoder;
 use super::guard::{Fallible, guarded};
 use super::provider::capabilities;
 use super::{Inner, ProviderService};
+use crate::backwards::Backwards;
 use crate::diagnostics::Diagnostics;
 use crate::function::wire::signature_to_proto;
 use crate::proto::tfplugin6::get_provider_schema as wire;
 use crate::proto::tfplugin6::provider_server::ProviderServer;
 use crate::provider::Provider;
-use crate::schema::wire::{embed, encode_schema};
+use crate::schema::Schema;
+use crate::schema::wire::write_schema;
 
 /// The path of the call that is answered here.
 const PATH: &str = "/tfplugin6.Provider/GetProviderSchema";
@@ -67,7 +68,7 @@ impl Service<http::Request<Body>> for Served {
             return self.others.call(request);
         }
         let schemas = Schemas(Arc::clone(&self.service.0));
-        let mut grpc = Grpc::new(Parts).max_encoding_message_size(self.largest_message);
+        let mut grpc = Grpc::new(AsEncoded).max_encoding_message_size(self.largest_message);
         Box::pin(async move { Ok(grpc.unary(schemas, request).await) })
     }
 }
@@ -85,13 +86,13 @@ impl UnaryService<wire::Request> for Schemas {
     }
 }
 
-/// A [`wire::Response`] in bytes, in parts.
+/// A [`wire::Response`] in bytes.
 #[derive(Default)]
-struct Encoded(Vec<Vec<u8>>);
+struct Encoded(Bytes);
 
 impl Fallible for Encoded {
     fn failed(diagnostics: &Diagnostics) -> Self {
-        Self(vec![wire::Response::failed(diagnostics).encode_to_vec()])
+        Self(wire::Response::failed(diagnostics).encode_to_vec().into())
     }
 
     // Only a panic is one, which the log has.
@@ -100,7 +101,8 @@ impl Fallible for Encoded {
     }
 }
 
-/// Numbers of the maps of a [`wire::Response`].
+/// Numbers of the schemas of a [`wire::Response`]: the provider's own, and the maps.
+const PROVIDER: u8 = 1;
 const RESOURCES: u8 = 2;
 const DATA_SOURCES: u8 = 3;
 const EPHEMERAL_RESOURCES: u8 = 8;
@@ -116,48 +118,47 @@ fn encode(provider: &dyn Provider) -> Encoded {
         functions: functions.collect(),
         ..wire::Response::default()
     };
-    let mut whole = rest.encode_to_vec();
-    const PROVIDER: u8 = 1;
-    embed(PROVIDER, &encode_schema(provider.schema()), &mut whole);
-    let mut parts = vec![whole];
-    let mut add = |map, name: &str, schema: &[u8]| parts.push(entry(map, name, schema));
-    for resource in provider.resources() {
-        add(RESOURCES, resource.type_name(), &encode_schema(resource.schema()));
-    }
-    for source in provider.data_sources() {
-        add(DATA_SOURCES, source.type_name(), &encode_schema(source.schema()));
-    }
-    for ephemeral in provider.ephemeral_resources() {
-        add(EPHEMERAL_RESOURCES, ephemeral.type_name(), &encode_schema(ephemeral.schema()));
-    }
-    for list in provider.list_resources() {
-        add(LIST_RESOURCES, list.type_name(), &encode_schema(list.schema()));
-    }
+    let mut whole = Backwards::new();
     for action in provider.actions() {
         const SCHEMA: u8 = 1;
-        let mut message = Vec::new();
-        embed(SCHEMA, &encode_schema(action.schema()), &mut message);
-        add(ACTIONS, action.type_name(), &message);
+        write_entry(ACTIONS, action.type_name(), &mut whole, |value| {
+            value.message(SCHEMA, |schema| write_schema(action.schema(), schema));
+        });
     }
-    Encoded(parts)
+    let mut add = |map, name: &str, schema: &Schema| {
+        write_entry(map, name, &mut whole, |value| write_schema(schema, value));
+    };
+    for resource in provider.resources() {
+        add(RESOURCES, resource.type_name(), resource.schema());
+    }
+    for source in provider.data_sources() {
+        add(DATA_SOURCES, source.type_name(), source.schema());
+    }
+    for ephemeral in provider.ephemeral_resources() {
+        add(EPHEMERAL_RESOURCES, ephemeral.type_name(), ephemeral.schema());
+    }
+    for list in provider.list_resources() {
+        add(LIST_RESOURCES, list.type_name(), list.schema());
+    }
+    whole.message(PROVIDER, |schema| write_schema(provider.schema(), schema));
+    whole.fields(&rest);
+    Encoded(whole.into_bytes())
 }
 
-/// A map with one entry: messages that are put one after the other are one, whose map has all entries.
-fn entry(map: u8, name: &str, message: &[u8]) -> Vec<u8> {
+/// An entry of a map.
+fn write_entry(map: u8, name: &str, whole: &mut Backwards, value: impl FnOnce(&mut Backwards)) {
     const KEY: u8 = 1;
     const VALUE: u8 = 2;
-    let mut content = Vec::with_capacity(message.len() + name.len() + 16);
-    embed(KEY, name.as_bytes(), &mut content);
-    embed(VALUE, message, &mut content);
-    let mut entry = Vec::with_capacity(content.len() + 16);
-    embed(map, &content, &mut entry);
-    entry
+    whole.message(map, |entry| {
+        entry.message(VALUE, value);
+        entry.text(KEY, name.as_bytes());
+    });
 }
 
-/// Writes the parts as they are, and reads the request as the generated server does.
-struct Parts;
+/// Writes the bytes as they are, and reads the request as the generated server does.
+struct AsEncoded;
 
-impl Codec for Parts {
+impl Codec for AsEncoded {
     type Encode = Encoded;
     type Decode = wire::Request;
     type Encoder = Self;
@@ -172,14 +173,13 @@ impl Codec for Parts {
     }
 }
 
-impl Encoder for Parts {
+impl Encoder for AsEncoded {
     type Item = Encoded;
     type Error = Status;
 
-    fn encode(&mut self, Encoded(parts): Encoded, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.reserve(parts.iter().map(Vec::len).sum());
-        // Each part is dropped once it is copied.
-        parts.into_iter().for_each(|part| buffer.put_slice(&part));
+    fn encode(&mut self, Encoded(bytes): Encoded, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.reserve(bytes.len());
+        buffer.put(bytes);
         Ok(())
     }
 }

@@ -117,6 +117,8 @@ impl Type {
             Self::String => Bytes::from_static(b"\"string\""),
             Self::Number => Bytes::from_static(b"\"number\""),
             Self::Bool => Bytes::from_static(b"\"bool\""),
+            Self::List(element) if **element == Self::String => Bytes::from_static(br#"["list","string"]"#),
+            Self::Map(element) if **element == Self::String => Bytes::from_static(br#"["map","string"]"#),
             other => other.to_json().to_string().into(),
         }
     }
