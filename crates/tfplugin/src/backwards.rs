@@ -42,7 +42,7 @@ impl Backwards {
         if text.is_empty() {
             return;
         }
-        self.reserve(text.len()).copy_from_slice(text);
+        copy(self.reserve(text.len()), text);
         self.key(field, text.len());
     }
 
@@ -91,6 +91,29 @@ impl Backwards {
     }
 }
 
+/// Copies between slices of one length. Texts are short and many, and musl's `memcpy` takes a tenth of a microsecond to
+/// begin; a few moves of fixed sizes, which may overlap, take none.
+fn copy(to: &mut [u8], from: &[u8]) {
+    match from.len() {
+        4..=7 => copy_ends::<4>(to, from),
+        8..=15 => copy_ends::<8>(to, from),
+        16..=31 => copy_ends::<16>(to, from),
+        32..=63 => copy_ends::<32>(to, from),
+        64..=127 => copy_ends::<64>(to, from),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// Copies the first and the last `N` bytes, which is everything if there are at most twice as many.
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+        *to = *from;
+    }
+    if let (Some(to), Some(from)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
+        *to = *from;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -114,6 +137,16 @@ mod tests {
             let read = schema::Object::decode(whole.into_bytes()).expect("a message");
             let read: Vec<_> = read.attributes.into_iter().map(|it| (it.name, it.nested_type)).collect();
             prop_assert_eq!(read, names.into_iter().map(|name| (name, Some(object.clone()))).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn texts_of_every_length_are_copied_whole() {
+        for length in 0..300_usize {
+            let text: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).expect("small")).collect();
+            let mut to = vec![0xff; length];
+            copy(&mut to, &text);
+            assert_eq!(to, text);
         }
     }
 
