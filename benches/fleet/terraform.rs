@@ -125,7 +125,7 @@ fn configuration(api: &ApiServer, size: usize) -> String {
         r#"
 terraform {{
   required_providers {{
-    kamaji = {{ source = "clastix/kamaji" }}
+    kamaji = {{ source = "{address}" }}
   }}
 }}
 
@@ -151,6 +151,8 @@ resource "kamaji_tenant_control_plane" "fleet" {{
   addons          = {{ core_dns = {{}}, kube_proxy = {{}}, konnectivity = {{}} }}
 }}
 "#,
+        // In full: OpenTofu completes a short one with its own registry.
+        address = terraform_provider_kamaji::provider::ADDRESS,
         url = api.url,
         ca = api.ca,
     )

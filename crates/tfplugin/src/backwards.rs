@@ -124,7 +124,10 @@ mod tests {
     proptest! {
         /// Shorter and longer than the room at first, and than lengths of one and two bytes.
         #[test]
-        fn what_is_written_is_what_prost_reads(lengths in prop::collection::vec(prop_oneof![0..40_000_usize, Just(1 << 20)], 0..4), version: i32) {
+        fn what_is_written_is_what_prost_reads(
+            lengths in prop::collection::vec(prop_oneof![0..40_000_usize, Just(1 << 20)], 0..4),
+            version: i32,
+        ) {
             let names: Vec<String> = lengths.into_iter().map(|length| "x".repeat(length)).collect();
             let mut whole = Backwards::new();
             let object = schema::Object { nesting: version, ..schema::Object::default() };
