@@ -26,7 +26,7 @@ build: rust-target ## Build target/release/terraform-provider-kamaji (5 minutes 
 	cargo build --release --locked --target $(TARGET)
 	@mkdir -p $(dir $(PROVIDER)) && ln -f target/$(TARGET)/release/$(notdir $(PROVIDER)) $(PROVIDER)
 
-test: cluster-program ## Run all tests: format, lints, unit, protocol, docs, acceptance (up to 45 minutes the first time)
+test: cluster-program ## Run all tests: format, lints, unit, protocol, docs, acceptance (an hour on two cores, up to 30 minutes more the first time)
 	@tests/run
 
 conformance: ## Play Terraform and OpenTofu against the binary: every RPC, right and broken (15 minutes; `make test` plays a sample)

@@ -124,7 +124,7 @@ fn a_cancelled_pipeline_keeps_in_the_state_what_it_has_made() {
     run("plan").wait().has_changes();
     let applying = run("apply");
     wait_for("the tenant", Duration::from_secs(60), || sandbox.cluster.tenant(&sandbox.namespace, "pipeline"));
-    let cancelled = applying.interrupted();
+    let cancelled = applying.cancelled();
     assert_eq!(cancelled.code, 1, "{cancelled}");
     assert!(cancelled.stderr.contains("\"@level\":\"error\""), "{cancelled}");
     assert_eq!(sandbox.terraform.resource(TENANT)["tainted"], true);

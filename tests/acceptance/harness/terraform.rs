@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -286,15 +287,30 @@ impl Running {
 
     /// What Ctrl-C does. Only Terraform gets it: the provider hears of it from Terraform.
     pub fn interrupt(&self) {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::INT).expect("signalled");
+        self.signal(Signal::INT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("signalled");
     }
 
     /// Sends Ctrl-C, and returns the outcome, which must come within a second of the plugin protocol's own word for it;
     /// what is before that is Terraform's time.
     #[track_caller]
     pub fn interrupted(self) -> Outcome {
-        self.interrupt();
+        self.stopped_by(Signal::INT)
+    }
+
+    /// The same with the signal that the job of a pipeline gets. A script that is started while SIGINT is ignored, as
+    /// what runs in the background is, never hears of SIGINT.
+    #[track_caller]
+    pub fn cancelled(self) -> Outcome {
+        self.stopped_by(Signal::TERM)
+    }
+
+    #[track_caller]
+    fn stopped_by(self, signal: Signal) -> Outcome {
+        self.signal(signal);
         let begin = wait_for("the provider is stopped", Duration::from_secs(5), || {
             self.log().contains("stopping: operations return").then(Instant::now)
         });
@@ -313,8 +329,7 @@ impl Running {
             // `pid (name) state parent …`, the name shortened to 15 bytes.
             let Some((head, tail)) = stat.rsplit_once(") ") else { continue };
             if head.contains("(terraform-provi") && tail.split(' ').nth(1) == Some(&terraform) {
-                let id = rustix::process::Pid::from_raw(process).expect("no zero");
-                rustix::process::kill_process(id, rustix::process::Signal::ABORT).expect("signalled");
+                kill_process(Pid::from_raw(process).expect("no zero"), Signal::ABORT).expect("signalled");
                 found += 1;
             }
         }
