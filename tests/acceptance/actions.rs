@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::harness::cluster::SLEEPING;
-use crate::harness::terraform::Outcome;
+use crate::harness::running::Outcome;
 use crate::harness::{Feature, Machine, Sandbox, wait_for};
 
 /// An action named `it` for the tenant.

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use base64::Engine as _;
 use serde_json::json;
 
+use crate::harness::running::Diagnostic;
 use crate::harness::sandbox::provider;
-use crate::harness::terraform::Diagnostic;
 use crate::harness::{Sandbox, Tenant};
 
 /// The only error of a plan of the sandbox's tenant with this provider block.

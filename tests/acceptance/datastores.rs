@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::harness::cluster::{cluster, run};
 use crate::harness::configuration::{BLUE, data_store};
 use crate::harness::database::{ADMIN, Certificates, Database};
-use crate::harness::terraform::Diagnostic;
+use crate::harness::running::Diagnostic;
 use crate::harness::{Sandbox, left_out, wait_for};
 
 const STORE: &str = "kamaji_datastore.store";

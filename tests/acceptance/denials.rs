@@ -10,8 +10,9 @@ use serde_json::{Value as Json, json};
 
 use crate::harness::cluster::SEEN;
 use crate::harness::configuration::{BLUE, data_store};
+use crate::harness::running::Diagnostic;
 use crate::harness::sandbox::provider;
-use crate::harness::terraform::{Diagnostic, Terraform};
+use crate::harness::terraform::Terraform;
 use crate::harness::{Sandbox, Tenant, wait_for};
 
 /// A tenant that is refused, the attribute to which that leads (empty: the resource as a whole), and what is said.

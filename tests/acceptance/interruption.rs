@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::harness::configuration::BLUE;
-use crate::harness::terraform::Running;
+use crate::harness::running::Running;
 use crate::harness::{Sandbox, wait_for};
 
 /// Checks that the tenant of the sandbox is there once and was written once.

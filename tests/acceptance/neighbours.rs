@@ -9,7 +9,8 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use crate::harness::configuration::BLUE;
-use crate::harness::terraform::{Outcome, change};
+use crate::harness::running::Outcome;
+use crate::harness::terraform::change;
 use crate::harness::{Sandbox, Tenant};
 
 const TENANT: &str = "tenantcontrolplanes.kamaji.clastix.io/blue";

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::harness::terraform::{Outcome, Terraform};
+use crate::harness::running::Outcome;
+use crate::harness::terraform::Terraform;
 use crate::harness::{Sandbox, left_out, wait_for};
 
 const TENANT: &str = "kamaji_tenant_control_plane.pipeline";

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use crate::harness::cluster::{SLEEPING, text};
-use crate::harness::terraform::Outcome;
+use crate::harness::running::Outcome;
 use crate::harness::{Sandbox, wait_for};
 
 const REMOVED: &str = "Publicly known token removed";

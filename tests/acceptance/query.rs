@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::terraform::Outcome;
+use crate::harness::running::Outcome;
 use crate::harness::{Feature, Sandbox};
 
 /// The objects that a query has found, by the name of its list.

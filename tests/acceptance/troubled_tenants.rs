@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::terraform::Outcome;
+use crate::harness::running::Outcome;
 use crate::harness::{Sandbox, left_out, wait_for};
 
 /// Everything that looks into the tenant. The token is due for renewal five seconds after it was made.

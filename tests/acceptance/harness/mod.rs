@@ -6,6 +6,7 @@ pub mod configuration;
 pub mod database;
 pub mod features;
 pub mod machine;
+pub mod running;
 pub mod sandbox;
 pub mod terraform;
 
