@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 use client::{BINARY, Launch, Plugin};
 use http_body_util::{BodyExt as _, Full};
 use tonic::body::Body;
-use tonic::codegen::Service as _;
 use transport::Http2;
 
 const STARTS: usize = 50;
@@ -119,9 +118,7 @@ async fn call(http: &Http2, rpc: &str) -> usize {
         .header(http::header::TE, "trailers")
         .body(Body::new(Full::from([0; PREFIX].as_slice())))
         .unwrap();
-    let mut http = http.clone();
-    std::future::poll_fn(|context| http.poll_ready(context)).await.unwrap();
-    let mut answer = http.call(request).await.unwrap().into_body();
+    let mut answer = client::send(http, request).await.unwrap().into_body();
     let mut bytes = 0;
     while let Some(frame) = answer.frame().await {
         let frame = frame.unwrap();

@@ -93,13 +93,12 @@ pub(super) async fn left_behind(scene: &Scene) -> Diagnostics {
     if names.is_empty() {
         return Diagnostics::new();
     }
-    Diagnostic::warning(LEFT_BEHIND, what_to_remove(scene, Kind::Secret, &names)).into()
+    Diagnostic::warning("Kamaji left a finalizer behind", what_to_remove(scene, Kind::Secret, &names)).into()
 }
 
-const LEFT_BEHIND: &str = "Kamaji left a finalizer behind";
-
 fn left_by_kamaji(scene: &Scene, kind: Kind, names: &[String]) -> Diagnostic {
-    Diagnostic::error(LEFT_BEHIND, format!("{}\n\nThen destroy again.", what_to_remove(scene, kind, names)))
+    let detail = format!("{}\n\nThen destroy again.", what_to_remove(scene, kind, names));
+    Diagnostic::error("Kamaji left a finalizer behind", detail)
 }
 
 fn what_to_remove(scene: &Scene, kind: Kind, names: &[String]) -> String {
@@ -149,8 +148,7 @@ pub(super) async fn gather(scene: &Scene, last: &Json) -> Evidence {
     let namespace = scene.object.namespace.clone().unwrap_or_default();
     let (cluster, operation, name) = (&scene.cluster, &scene.operation, &scene.object.name);
     let one = async |object: ObjectRef| cluster.get(operation, &object).await.ok().flatten().as_ref().map(json_of);
-    let labels = format!("kamaji.clastix.io/name={name}");
-    let pods = cluster.list(operation, Kind::Pod, Some(&namespace), &labels).await.unwrap_or_default();
+    let pods = cluster.list(operation, Kind::Pod, Some(&namespace), &labels(scene)).await.unwrap_or_default();
     let mut events = Vec::new();
     for pod in pods.iter().take(3) {
         let pod = ObjectRef::namespaced(Kind::Pod, namespace.clone(), pod.metadata.name.clone().unwrap_or_default());
@@ -284,7 +282,7 @@ mod tests {
         let said = left_behind(&scene(&api)).await;
         assert!(!said.has_errors());
         let summaries: Vec<_> = said.iter().map(|it| it.summary.as_str()).collect();
-        assert_eq!(summaries == [LEFT_BEHIND], warned, "{summaries:?}");
+        assert_eq!(summaries == ["Kamaji left a finalizer behind"], warned, "{summaries:?}");
         assert!(api.asked()[0].query.contains("labelSelector=kamaji.clastix.io%2Fname%3Dblue"), "{:?}", api.asked());
         api.finish();
     }

@@ -381,9 +381,7 @@ impl Connection {
 
     /// An HTTP request below gRPC.
     pub async fn send(&self, request: http::Request<Body>) -> Result<http::Response<Incoming>, Error> {
-        let mut http = self.http.clone();
-        std::future::poll_fn(|context| http.poll_ready(context)).await?;
-        Ok(http.call(request).await?)
+        send(&self.http, request).await
     }
 
     /// `GRPCController.Shutdown`, answered while the streams are open.
@@ -407,6 +405,13 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
     }
+}
+
+/// See [`Connection::send`].
+pub async fn send(http: &Http2, request: http::Request<Body>) -> Result<http::Response<Incoming>, Error> {
+    let mut http = http.clone();
+    std::future::poll_fn(|context| http.poll_ready(context)).await?;
+    Ok(http.call(request).await?)
 }
 
 /// An RPC of the provider with these messages, encoded; the messages of the answer, as they came.

@@ -17,6 +17,8 @@ mod samples;
 mod starts;
 mod tally;
 
+use std::time::Instant;
+
 use clis::Cli;
 use runner::World;
 use tally::Tally;
@@ -57,26 +59,26 @@ impl Extent {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_a_client_does_makes_it_panic_or_hang() {
     let extent = Extent::from_environment();
-    let mut tally = Tally::default();
+    let (begun, mut tally) = (Instant::now(), Tally::default());
     for cli in [&clis::TERRAFORM, &clis::OPENTOFU] {
         walks(cli, &mut tally).await;
         starts::play(cli, &mut tally).await;
-        tally.progress(&format!("walks and starts of {}", cli.name));
+        tally.progress(begun, &format!("walks and starts of {}", cli.name));
     }
     for (turn, world) in World::ALL.into_iter().enumerate() {
         // The CLIs take turns: what differs between them is in every request that differs.
         let cli = if turn % 2 == 0 { &clis::TERRAFORM } else { &clis::OPENTOFU };
         runner::broken_requests(world, cli, extent, &mut tally).await;
-        tally.progress(&format!("broken requests of {}, {world:?}", cli.name));
+        tally.progress(begun, &format!("broken requests of {}, {world:?}", cli.name));
     }
     framing::play(&clis::TERRAFORM, &mut tally).await;
-    tally.progress("broken frames");
+    tally.progress(begun, "broken frames");
     cancel::play(&clis::TERRAFORM, &mut tally).await;
-    tally.progress("ends at every moment");
+    tally.progress(begun, "ends at every moment");
     load::many_at_once(&clis::TERRAFORM, extent, &mut tally).await;
-    tally.progress("many calls at once");
+    tally.progress(begun, "many calls at once");
     load::many_megabytes(&clis::OPENTOFU, extent, &mut tally).await;
-    tally.progress("values of many megabytes");
+    tally.progress(begun, "values of many megabytes");
     tally.print();
     tally.assert_clean();
 }

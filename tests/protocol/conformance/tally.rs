@@ -48,17 +48,11 @@ impl Row {
 }
 
 /// All that was played.
+#[derive(Default)]
 pub struct Tally {
     rows: BTreeMap<&'static str, Row>,
     failures: Vec<String>,
     panics: usize,
-    begun: Instant,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { rows: BTreeMap::new(), failures: Vec::new(), panics: 0, begun: Instant::now() }
-    }
 }
 
 /// What a call may end with.
@@ -152,12 +146,9 @@ impl Tally {
     }
 
     /// Says that a part has been played, for those who wait for the whole.
-    pub fn progress(&self, part: &str) {
-        let (cases, failures) = (self.sum().cases, self.failures.len());
-        print_for_people(&format!(
-            "{:>5} s {cases:>7} cases {failures:>3} failures: {part}",
-            self.begun.elapsed().as_secs()
-        ));
+    pub fn progress(&self, begun: Instant, part: &str) {
+        let (seconds, cases, failures) = (begun.elapsed().as_secs(), self.sum().cases, self.failures.len());
+        print_for_people(&format!("{seconds:>5} s {cases:>7} cases {failures:>3} failures: {part}"));
     }
 
     fn sum(&self) -> Row {

@@ -178,7 +178,6 @@ impl Encoder for AsEncoded {
     type Error = Status;
 
     fn encode(&mut self, Encoded(bytes): Encoded, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.reserve(bytes.len());
         buffer.put(bytes);
         Ok(())
     }
