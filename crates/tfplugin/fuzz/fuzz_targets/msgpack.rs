@@ -4,11 +4,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tfplugin::value::{Type, decode, encode, from_json, to_json};
+use tfplugin::value::{Type, decode, encode, from_json, parse_json, to_json};
 
 fuzz_target!(|input: &[u8]| {
     let Some(end) = input.iter().position(|byte| *byte == b'\n') else { return };
-    let Ok(constraint) = serde_json::from_slice(&input[..end]) else { return };
+    let Ok(constraint) = parse_json(&input[..end]) else { return };
     let Ok(ty) = Type::from_json(&constraint) else { return };
     assert_eq!(Type::from_json(&ty.to_json()).as_ref(), Ok(&ty));
 

@@ -48,7 +48,7 @@ pub(super) fn check(
 pub(super) fn read_type(what: &str, value: Option<&DynamicValue>, ty: &Type) -> Result<Value, Diagnostics> {
     let Some(value) = value else { return Ok(Value::Null) };
     let read = if value.msgpack.is_empty() && !value.json.is_empty() {
-        serde_json::from_slice(&value.json)
+        value::parse_json(&value.json)
             .map_err(|error| value::DecodeError { path: Path::root(), message: error.to_string() })
             .and_then(|json| value::from_json(&json, ty))
     } else {

@@ -66,7 +66,7 @@ pub(super) async fn upgrade_resource_identity(
         if request.version > identity.version {
             return Err(unreadable(format!("this provider knows version {}", identity.version)));
         }
-        let json = serde_json::from_slice(&raw.json).map_err(|error| unreadable(error.to_string()))?;
+        let json = value::parse_json(&raw.json).map_err(|error| unreadable(error.to_string()))?;
         let ty = identity.object_type(resource.schema());
         // Attributes that are no longer there are passed over.
         let found = value::from_json(&json, &ty).map_err(|error| unreadable(error.to_string()))?;

@@ -57,8 +57,7 @@ pub(super) async fn upgrade_resource_state(
             .into()
         };
         let raw = raw.ok_or_else(|| unreadable("it has no JSON form".to_owned()))?;
-        let mut json: serde_json::Value =
-            serde_json::from_slice(&raw.json).map_err(|error| unreadable(error.to_string()))?;
+        let mut json = value::parse_json(&raw.json).map_err(|error| unreadable(error.to_string()))?;
         if request.version > schema.version {
             return Err(unreadable(format!("a newer provider wrote it; this one knows version {}", schema.version)));
         }

@@ -8,7 +8,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::plan::to_config;
 use crate::proto::tfplugin6 as wire;
 use crate::resource::MoveRequest;
-use crate::value::Value;
+use crate::value::{Value, parse_json};
 
 pub(super) async fn import_resource_state(
     inner: Arc<Inner>,
@@ -55,7 +55,7 @@ pub(super) async fn move_resource_state(
     let take_over = || {
         let resource = inner.resource(&request.target_type_name)?;
         let raw = request.source_state.as_ref().map(|raw| raw.json.as_slice()).unwrap_or_default();
-        let state = serde_json::from_slice(raw).map_err(|error| {
+        let state = parse_json(raw).map_err(|error| {
             let (ty, provider) = (&request.source_type_name, &request.source_provider_address);
             let problem = format!(
                 "The state of the {ty} of {provider} cannot be read: {error}. Remove the moved block and import the object."

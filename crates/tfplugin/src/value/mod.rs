@@ -13,7 +13,7 @@ mod types;
 
 use std::collections::BTreeMap;
 
-pub use json::{from_json, json_object, to_json};
+pub use json::{from_json, json_object, parse as parse_json, to_json};
 pub use msgpack::{decode, encode};
 pub use number::Number;
 pub use types::Type;

@@ -6,7 +6,7 @@ use rmp::Marker;
 use rmp::decode as read;
 
 use crate::path::Step;
-use crate::value::{DecodeError, Number, Type, Value};
+use crate::value::{DecodeError, Number, Type, Value, parse_json};
 
 /// How deep values may lie inside each other. Types from a schema stay far below; only the types that `dynamic` values
 /// bring along could go deeper.
@@ -175,7 +175,7 @@ impl<'a> Input<'a> {
         let Token::Bytes(constraint) = self.token()? else {
             return Err(DecodeError::new("a value of any type comes with its type as JSON"));
         };
-        let constraint = serde_json::from_slice(constraint)
+        let constraint = parse_json(constraint)
             .map_err(|error| DecodeError::new(format!("the type of the value is no JSON: {error}")))?;
         let ty = Type::from_json(&constraint).map_err(DecodeError::new)?;
         let value = self.value(&ty, depth)?;
