@@ -119,9 +119,11 @@ impl Database {
         let (address, port) = free_address(cluster);
         let dir = directory("mysql");
         let path = |name: &str| dir.path().join(name);
+        // Temporary tables lie in a directory of its own: two servers that are set up at once take the same names for them.
         run(Command::new("mariadb-install-db")
             .args(["--no-defaults", "--user=mysql", "--skip-test-db", "--auth-root-authentication-method=socket"])
-            .arg(format!("--datadir={}", path("data").display())));
+            .arg(format!("--datadir={}", path("data").display()))
+            .env("TMPDIR", dir.path()));
         let tls = tls(&dir, &address, "mysql");
         let init = format!(
             "CREATE USER '{ADMIN}'@'%' IDENTIFIED BY '{password}';\nGRANT ALL PRIVILEGES ON *.* TO '{ADMIN}'@'%' WITH GRANT \
@@ -130,6 +132,7 @@ impl Database {
         std::fs::write(path("init.sql"), init).expect("written");
         own(&path("init.sql"), "mysql");
         let mut command = Command::new(server);
+        command.env("TMPDIR", dir.path());
         command.args([
             "--no-defaults",
             "--user=mysql",
