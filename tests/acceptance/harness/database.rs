@@ -119,7 +119,7 @@ impl Database {
         let (address, port) = free_address(cluster);
         let dir = directory("mysql");
         let path = |name: &str| dir.path().join(name);
-        // Temporary tables lie in a directory of its own: two servers that are set up at once take the same names for them.
+        // A directory of its own for temporary tables: a server that starts removes those that lie there, another server's too.
         run(Command::new("mariadb-install-db")
             .args(["--no-defaults", "--user=mysql", "--skip-test-db", "--auth-root-authentication-method=socket"])
             .arg(format!("--datadir={}", path("data").display()))

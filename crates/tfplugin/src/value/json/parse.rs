@@ -51,10 +51,6 @@ impl<'de> Visitor<'de> for ExactVisitor {
         Ok(text.into())
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Json, E> {
-        Ok(text.into())
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let mut array = Vec::new();
         while let Some(Exact(item)) = items.next_element()? {
