@@ -260,3 +260,43 @@ async fn an_unused_datastore_goes_and_its_secret_goes_last() {
     assert_eq!(resource(&api).delete(&Context::default(), request).await, Diagnostics::new());
     api.finish();
 }
+
+fn denies_the_end() -> Step {
+    let text = "admission webhook \"vdatastore.kb.io\" denied the request: the DataStore is used by multiple \
+                TenantControlPlanes and cannot be removed";
+    on(Method::DELETE, STORE).answers(403, &failure(403, "Forbidden", text, &json!({})))
+}
+
+/// Kamaji v1.0.0 still sees a tenant that has gone a moment before.
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_only_kamaji_still_sees_does_not_keep_the_datastore() {
+    let gone = json!({"kind": "Status", "status": "Success"});
+    let nobody = || on(Method::GET, TENANTS).answers(200, &list_of("9", &[]));
+    let api = Scripted::new([
+        nobody(),
+        denies_the_end(),
+        nobody(),
+        on(Method::DELETE, STORE).answers(200, &gone),
+        no_store(),
+        on(Method::GET, KEPT).answers(200, &secret("d", &json!({}))),
+        on(Method::DELETE, KEPT).answers(200, &gone),
+    ]);
+    let request = DeleteRequest { prior: stored(1), private: Private::default() };
+    assert_eq!(resource(&api).delete(&Context::default(), request).await, Diagnostics::new());
+    api.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_has_come_since_the_plan_keeps_the_datastore() {
+    let tenant = json!({"metadata": {"name": "a", "namespace": "t"}, "spec": {"dataStore": "d"}});
+    let api = Scripted::new([
+        on(Method::GET, TENANTS).answers(200, &list_of("9", &[])),
+        denies_the_end(),
+        on(Method::GET, TENANTS).answers(200, &list_of("9", &[tenant])),
+    ]);
+    let request = DeleteRequest { prior: stored(1), private: Private::default() };
+    let diagnostics = resource(&api).delete(&Context::default(), request).await;
+    let error = diagnostics.iter().next().expect("denied");
+    assert!(error.detail.contains("is used by multiple TenantControlPlanes and cannot be removed"), "{}", error.detail);
+    api.finish();
+}

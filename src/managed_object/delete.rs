@@ -4,12 +4,14 @@ use tfplugin::resource::{Context, DeleteRequest};
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
 use super::destroy::{is_orphaned, nodes_may_go};
+use super::locate::is_of_kamaji;
 use super::memory::{Memory, NONCE};
 use super::owned::owner_may_lose;
+use super::unseen::CatchingUp;
 use super::{Managed, ManagedResource, Scene};
 use crate::management_cluster::json_of;
 use crate::management_cluster::watch::{EndReason, WaitEnded, wait_until};
-use crate::management_cluster::{Deleted, Propagation};
+use crate::management_cluster::{ApiError, Deleted, Propagation};
 
 impl<M: Managed> ManagedResource<M> {
     pub(super) async fn delete_object(&self, cx: &Context, request: DeleteRequest) -> Diagnostics {
@@ -91,7 +93,7 @@ impl<M: Managed> ManagedResource<M> {
 
     async fn remove(&self, scene: &Scene, uid: &str, prior: &Value) -> Result<Diagnostics, Diagnostic> {
         let doing = format!("delete {}", scene.object);
-        let deleted = scene.cluster.delete(&scene.operation, &scene.object, uid, Propagation::Background).await;
+        let deleted = self.delete_seen(scene, uid, prior).await;
         let another = match deleted.map_err(|error| error.to_diagnostic(&doing))? {
             Deleted::Gone => {
                 let found = scene.cluster.get(&scene.operation, &scene.object).await;
@@ -113,6 +115,24 @@ impl<M: Managed> ManagedResource<M> {
             return Ok(Diagnostics::new());
         }
         self.managed.leave_nothing(scene, prior).await
+    }
+
+    /// Asks for the end of the object, again while a webhook of Kamaji still sees users of it that are gone or going.
+    async fn delete_seen(&self, scene: &Scene, uid: &str, prior: &Value) -> Result<Deleted, ApiError> {
+        let mut catching_up = CatchingUp::of(scene);
+        loop {
+            let deleted = scene.cluster.delete(&scene.operation, &scene.object, uid, Propagation::Background).await;
+            let (webhook, message) = match deleted {
+                Err(ApiError::WebhookDenied { webhook, message }) if is_of_kamaji(&webhook) => (webhook, message),
+                other => return other,
+            };
+            if self.managed.loss(Some(scene), prior, false).await.refusal.is_some() {
+                return Err(ApiError::WebhookDenied { webhook, message });
+            }
+            if !catching_up.may_go_on().await {
+                return Err(catching_up.in_vain(webhook, message));
+            }
+        }
     }
 
     async fn stuck(&self, scene: &Scene, ended: &WaitEnded) -> Diagnostic {

@@ -107,7 +107,7 @@ pub fn warnings(texts: Vec<String>) -> Diagnostics {
 }
 
 /// True for the webhooks of Kamaji, as kubebuilder names them.
-fn is_of_kamaji(webhook: &str) -> bool {
+pub(super) fn is_of_kamaji(webhook: &str) -> bool {
     ["vtenantcontrolplane.kb.io", "mtenantcontrolplane.kb.io", "vdatastore.kb.io"].contains(&webhook)
 }
 

@@ -27,6 +27,7 @@ mod plan;
 mod read;
 pub mod schema;
 pub mod selectors;
+mod unseen;
 mod update;
 
 use std::sync::Arc;

@@ -9,12 +9,12 @@ use serde_json::{Value as Json, json};
 use tfplugin::schema::Schema;
 use tfplugin::{Diagnostic, Diagnostics, Value};
 
-use super::Scene;
 use super::adoption::managed;
 use super::locate::attribute_path;
 use super::memory::Memory;
 use super::metadata::{among_all, changed_defaults};
 use super::owned::declares;
+use super::{Scene, unseen};
 use crate::management_cluster::error::{FieldConflict, OwnerOperation};
 use crate::management_cluster::field_path::{Step, parse};
 use crate::management_cluster::managed_fields::owners;
@@ -105,7 +105,7 @@ pub(super) async fn apply(
         diagnostics: super::locate::diagnostics(schema, &error, doing),
         error: Some(error),
     };
-    let conflicts = match scene.cluster.apply(&scene.operation, &scene.object, write.manifest, &options).await {
+    let conflicts = match unseen::apply(scene, write.manifest, &options).await {
         Ok(written) => return Ok(written),
         Err(ApiError::FieldConflict(conflicts)) => conflicts,
         Err(error) => return Err(failed(error)),
@@ -133,7 +133,7 @@ pub(super) async fn apply(
         }
         let mut guarded = write.manifest.clone();
         guarded["metadata"]["resourceVersion"] = json!(live.metadata.resource_version);
-        match scene.cluster.apply(&scene.operation, &scene.object, &guarded, &options).await {
+        match unseen::apply(scene, &guarded, &options).await {
             Err(error @ ApiError::Conflict { .. }) => last = Some(error),
             other => return other.map_err(failed),
         }

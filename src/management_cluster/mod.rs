@@ -34,6 +34,7 @@ pub use exchanged::{ApplyOptions, Change, Deleted, Propagation, SecretData, Writ
 pub use kind::{Kind, ObjectRef};
 pub use operation::{Operation, REFRESH_PATIENCE};
 pub use pages::PAGE;
+pub use retry::Delays;
 pub use traffic::log_summary;
 pub(crate) use transport::causes;
 

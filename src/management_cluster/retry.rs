@@ -1,4 +1,4 @@
-//! When a request is sent again, and after how long: the only retry in the provider.
+//! When a request is sent again, and after how long: the only delays in the provider.
 
 use std::time::Duration;
 
