@@ -130,7 +130,7 @@ impl<M: Managed> ManagedResource<M> {
                 return Err(ApiError::WebhookDenied { webhook, message });
             }
             if !catching_up.may_go_on().await {
-                return Err(catching_up.in_vain(webhook, message));
+                return Err(ApiError::WebhookDenied { webhook, message: catching_up.in_vain(message) });
             }
         }
     }

@@ -7,10 +7,11 @@
 use tokio::time::Instant;
 
 use super::Scene;
+use super::locate::is_of_kamaji;
 use crate::management_cluster::{ApiError, ApplyOptions, Delays, Kind, ObjectRef, Written};
 
 /// The object that a webhook of Kamaji does not find, from the text of its denial.
-pub(super) fn missed(denial: &str) -> Option<ObjectRef> {
+fn missed(denial: &str) -> Option<ObjectRef> {
     if let Some((before, _)) = denial.split_once(" DataStore does not exist") {
         return Some(ObjectRef::cluster(Kind::DataStore, before.rsplit(' ').next()?));
     }
@@ -29,19 +30,22 @@ pub(super) async fn apply(
     loop {
         let (webhook, message) = match scene.cluster.apply(&scene.operation, &scene.object, manifest, options).await {
             // A dry-run is part of a plan, which never waits.
-            Err(ApiError::WebhookDenied { webhook, message }) if !options.dry_run => (webhook, message),
+            Err(ApiError::WebhookDenied { webhook, message }) if !options.dry_run && is_of_kamaji(&webhook) => {
+                (webhook, message)
+            }
             other => return other,
         };
-        let is_there = match missed(&message) {
-            // Who may not read it cannot tell, and gives Kamaji the time all the same.
-            Some(object) => !matches!(scene.cluster.get(&scene.operation, &object).await, Ok(None)),
-            None => false,
+        let found = match missed(&message) {
+            Some(object) => scene.cluster.get(&scene.operation, &object).await,
+            None => Ok(None),
         };
-        if !is_there {
-            return Err(ApiError::WebhookDenied { webhook, message });
+        let denied = |message| ApiError::WebhookDenied { webhook, message };
+        if matches!(found, Ok(None)) {
+            return Err(denied(message));
         }
+        // Who may not read it cannot tell, and gives Kamaji the time all the same.
         if !catching_up.may_go_on().await {
-            return Err(catching_up.in_vain(webhook, message));
+            return Err(denied(if found.is_ok() { catching_up.in_vain(message) } else { message }));
         }
     }
 }
@@ -68,16 +72,16 @@ impl<'a> CatchingUp<'a> {
         delay <= left && operation.pause(delay).await
     }
 
-    /// The denial, with what was waited for.
-    pub(super) fn in_vain(&self, webhook: String, mut message: String) -> ApiError {
+    /// The text of the denial, with what was waited for.
+    pub(super) fn in_vain(&self, mut denial: String) -> String {
         if !self.scene.operation.is_stopped() {
             let waited = self.since.elapsed().as_secs();
-            message.push_str(&format!(
+            denial.push_str(&format!(
                 ". The API server says otherwise, and Kamaji has not seen that for {waited} s: the log of its manager may tell \
                  why"
             ));
         }
-        ApiError::WebhookDenied { webhook, message }
+        denial
     }
 }
 
@@ -96,6 +100,8 @@ mod tests {
     const TENANT: &str = "/apis/kamaji.clastix.io/v1alpha1/namespaces/tenants/tenantcontrolplanes/a";
     const STORE: &str = "/apis/kamaji.clastix.io/v1alpha1/datastores/d";
 
+    const MISSED: &str = "d DataStore does not exist";
+
     fn scene(api: &Scripted) -> Scene {
         Scene {
             cluster: api.cluster(),
@@ -106,7 +112,11 @@ mod tests {
     }
 
     fn denies(why: &str) -> Step {
-        let text = format!("admission webhook \"vtenantcontrolplane.kb.io\" denied the request: {why}");
+        denies_as("vtenantcontrolplane.kb.io", why)
+    }
+
+    fn denies_as(webhook: &str, why: &str) -> Step {
+        let text = format!("admission webhook {webhook:?} denied the request: {why}");
         on(Method::PATCH, TENANT).answers(403, &failure(403, "Forbidden", &text, &json!({})))
     }
 
@@ -137,7 +147,7 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case::data_store("d DataStore does not exist", Some(ObjectRef::cluster(Kind::DataStore, "d")))]
+    #[case::data_store(MISSED, Some(ObjectRef::cluster(Kind::DataStore, "d")))]
     #[case::secret(
         "CA certificate is not valid, secret kamaji-system/d-credentials is not found",
         Some(ObjectRef::namespaced(Kind::Secret, "kamaji-system", "d-credentials"))
@@ -154,8 +164,7 @@ mod tests {
     #[case::that_may_not_be_read(not_allowed())]
     #[tokio::test(start_paused = true)]
     async fn what_kamaji_has_not_seen_is_sent_again(#[case] look: Step) {
-        let why = "d DataStore does not exist";
-        let api = Scripted::new([denies(why), look.clone(), denies(why), look, takes()]);
+        let api = Scripted::new([denies(MISSED), look.clone(), denies(MISSED), look, takes()]);
         let began = Instant::now();
         assert_eq!(text(applied(&scene(&api), false).await), "taken");
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
@@ -163,22 +172,23 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case::that_does_not_exist("d DataStore does not exist", &[no_store()], false)]
-    #[case::for_another_reason("unable to downgrade", &[], false)]
-    #[case::of_a_dry_run("d DataStore does not exist", &[], true)]
+    #[case::that_does_not_exist(&[denies(MISSED), no_store()], false)]
+    #[case::for_another_reason(&[denies("unable to downgrade")], false)]
+    #[case::of_another_webhook(&[denies_as("validate.kyverno.svc", MISSED)], false)]
+    #[case::of_a_dry_run(&[denies(MISSED)], true)]
     #[tokio::test(start_paused = true)]
-    async fn other_denials_stand_at_once(#[case] why: &str, #[case] then: &[Step], #[case] dry_run: bool) {
-        let api = Scripted::new([denies(why)].into_iter().chain(then.iter().cloned()));
+    async fn other_denials_stand_at_once(#[case] steps: &[Step], #[case] dry_run: bool) {
+        let api = Scripted::new(steps.iter().cloned());
         let began = Instant::now();
         let text = text(applied(&scene(&api), dry_run).await);
-        assert!(text.contains(why) && !text.contains("says otherwise"), "{text}");
+        assert!(text.contains("denied the request") && !text.contains("says otherwise"), "{text}");
         assert_eq!(began.elapsed(), Duration::ZERO);
         api.finish();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_kamaji_that_never_sees_it_is_waited_for_as_long_as_the_operation_has_patience() {
-        let api = Scripted::new([denies("d DataStore does not exist").always(), store().always()]);
+        let api = Scripted::new([denies(MISSED).always(), store().always()]);
         let scene = scene(&api);
         let began = Instant::now();
         let text = text(applied(&scene, false).await);
@@ -188,8 +198,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_datastore_that_may_not_be_read_is_not_said_to_exist() {
+        let api = Scripted::new([denies(MISSED).always(), not_allowed().always()]);
+        let scene = scene(&api);
+        let began = Instant::now();
+        let text = text(applied(&scene, false).await);
+        assert!(text.contains(MISSED) && !text.contains("says otherwise"), "{text}");
+        assert!(began.elapsed() > scene.operation.patience / 2, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_interrupt_ends_the_wait() {
-        let api = Scripted::new([denies("d DataStore does not exist").always(), store().always()]);
+        let api = Scripted::new([denies(MISSED).always(), store().always()]);
         let scene = scene(&api);
         let stop = scene.operation.stop.clone();
         let interrupt = async {

@@ -194,6 +194,6 @@ fn a_playbook_with_the_module_makes_a_tenant_and_changes_nothing_again() {
         left_out("since Ansible has no community.general.terraform: examples/ansible/module.yml");
         return;
     }
-    let sandbox = empty_folder("example-module");
+    let sandbox = empty_folder("example-ansible");
     playbook(&sandbox, &program, "module.yml", |run| run(&["-e", "state=absent"]));
 }
