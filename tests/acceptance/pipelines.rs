@@ -152,37 +152,35 @@ fn changed(outcome: Outcome) -> u32 {
     number.unwrap_or_else(|| panic!("{end}"))
 }
 
-/// Runs a playbook to a tenant, again without a change, and to its end.
-fn playbook(
-    sandbox: &Sandbox,
-    program: &Path,
-    name: &str,
-    destroy: impl FnOnce(&dyn Fn(&[&str]) -> Outcome) -> Outcome,
-) {
+/// Runs a playbook to a tenant, again without a change, and to its end: with `destroy` as its arguments, or without any by
+/// Terraform.
+fn playbook(sandbox: &mut Sandbox, program: &Path, name: &str, destroy: &[&str]) {
     let file = examples("ansible").join(name).display().to_string();
     let values = serde_json::json!({
         "project": sandbox.terraform.path(), "tenant_namespace": sandbox.namespace,
         "node_address": sandbox.cluster.node_address(), "node_port": sandbox.port,
     });
     let values = values.to_string();
-    let run = |more: &[&str]| {
+    let run = |sandbox: &Sandbox, more: &[&str]| {
         let arguments = [&[file.as_str(), "-e", &values], more].concat();
         sandbox.terraform.spawn_program(program, &arguments).wait()
     };
-    assert!(changed(run(&[])) > 0, "{name} makes the tenant");
-    assert_eq!(changed(run(&[])), 0, "{name} again");
-    sandbox.is_made_and_destroyed(|| destroy(&run));
+    assert!(changed(run(sandbox, &[])) > 0, "{name} makes the tenant");
+    assert_eq!(changed(run(sandbox, &[])), 0, "{name} again");
+    // For Terraform without the playbook.
+    sandbox.terraform.set("TF_VAR_node_port", &sandbox.port.to_string());
+    sandbox.is_made_and_destroyed(|| {
+        let by_playbook = (!destroy.is_empty()).then(|| run(sandbox, destroy));
+        // Of what Kamaji v1.0.0 sometimes leaves, only Terraform's own output can be read.
+        let done = by_playbook.filter(|outcome| !outcome.stdout.contains("Kamaji left a finalizer behind"));
+        done.unwrap_or_else(|| sandbox.terraform.destroy())
+    });
 }
 
 #[test]
 fn a_playbook_with_the_command_line_makes_a_tenant_and_changes_nothing_again() {
     let Some(program) = ansible("examples/ansible/plain.yml; examples/pipeline has its commands") else { return };
-    let sandbox = empty_folder("example-plain");
-    let port = format!("-var=node_port={}", sandbox.port);
-    playbook(&sandbox, &program, "plain.yml", |_| {
-        let address = format!("-var=node_address={}", sandbox.cluster.node_address());
-        sandbox.terraform.run(&["destroy", "-json", "-auto-approve", &address, &port])
-    });
+    playbook(&mut empty_folder("example-plain"), &program, "plain.yml", &[]);
 }
 
 #[test]
@@ -194,6 +192,5 @@ fn a_playbook_with_the_module_makes_a_tenant_and_changes_nothing_again() {
         left_out("since Ansible has no community.general.terraform: examples/ansible/module.yml");
         return;
     }
-    let sandbox = empty_folder("example-ansible");
-    playbook(&sandbox, &program, "module.yml", |run| run(&["-e", "state=absent"]));
+    playbook(&mut empty_folder("example-ansible"), &program, "module.yml", &["-e", "state=absent"]);
 }

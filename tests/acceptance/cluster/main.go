@@ -36,6 +36,7 @@ const usageText = `usage: cluster COMMAND
                       the image of kine, and print the directory of the programs
   validators          build Ignition's validator and unpack cloud-init into the cache (once; half a minute);
                       prints their paths as shell variables
+  test-packages       install Debian packages that tests use, if that can be done: PostgreSQL, MariaDB, Ansible
   kubectl-provider    build the provider gavinbunney/kubectl into the cache (once; some minutes); prints its path
   tofu [--force]      print the path of terraform or tofu; builds OpenTofu if neither is there
 `
@@ -92,6 +93,8 @@ func command(name string, args []string) error {
 		return databases(s)
 	case "validators":
 		return validators(s)
+	case "test-packages":
+		return installTestPackages()
 	case "kubectl-provider":
 		return kubectlProvider(s)
 	case "tofu":

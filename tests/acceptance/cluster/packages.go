@@ -1,4 +1,4 @@
-// Debian packages that the machines need.
+// Debian packages: those that the machines need, and those that only tests use.
 
 package main
 
@@ -9,9 +9,12 @@ import (
 	"strings"
 )
 
-// packages lists the Debian packages that the machines need, each with a file
-// that shows that it (or the same thing from elsewhere) is installed.
-var packages = []struct{ name, file string }{
+// debianPackage is a package and a file, in one of the folders of programs or with its whole path, that shows that it
+// (or the same thing from elsewhere) is installed.
+type debianPackage struct{ name, file string }
+
+// machinePackages are those that the machines need.
+var machinePackages = []debianPackage{
 	{"containerd", "containerd"},
 	{"runc", "runc"},
 	{"containernetworking-plugins", "/usr/lib/cni/ptp"},
@@ -31,11 +34,19 @@ var packages = []struct{ name, file string }{
 
 const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-func missingPackages() []string {
+// testPackages are those that the acceptance tests use programs of. Tests leave out what is not there.
+var testPackages = []debianPackage{
+	{"postgresql", "/usr/lib/postgresql"},
+	{"mariadb-server", "mariadbd"},
+	{"ansible", "ansible-playbook"},
+}
+
+// missingOf names the packages of which no file is there, in the folders of a path.
+func missingOf(packages []debianPackage, path string) []string {
 	var missing []string
 	for _, p := range packages {
 		found := exists(p.file)
-		for _, dir := range strings.Split(systemPath, ":") {
+		for _, dir := range strings.Split(path, ":") {
 			found = found || exists(dir+"/"+p.file)
 		}
 		if !found {
@@ -45,9 +56,20 @@ func missingPackages() []string {
 	return missing
 }
 
+// installMachinePackages looks where the machines look.
+func installMachinePackages() error { return installPackages(machinePackages, systemPath) }
+
+// installTestPackages is `cluster test-packages`.
+func installTestPackages() error {
+	if err := installPackages(testPackages, os.Getenv("PATH")); err != nil {
+		say("some tests will be left out: %v", err)
+	}
+	return nil
+}
+
 // installPackages installs what is missing, where that can be done.
-func installPackages() error {
-	missing := missingPackages()
+func installPackages(packages []debianPackage, path string) error {
+	missing := missingOf(packages, path)
 	if len(missing) == 0 {
 		return nil
 	}
@@ -71,7 +93,7 @@ func installPackages() error {
 	if err := run(append([]string{"install", "-y", "--no-install-recommends"}, missing...)...); err != nil {
 		return err
 	}
-	if missing = missingPackages(); len(missing) > 0 {
+	if missing = missingOf(packages, path); len(missing) > 0 {
 		return fmt.Errorf("still missing after their installation: %s", strings.Join(missing, " "))
 	}
 	return nil

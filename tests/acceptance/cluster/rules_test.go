@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"reflect"
 	"testing"
 )
@@ -44,6 +45,17 @@ func TestDropUnknownRules(t *testing.T) {
 	}}
 	if !reflect.DeepEqual(schema, want) {
 		t.Errorf("left %v", schema)
+	}
+}
+
+func TestMissingPackages(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/there", nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	packages := []debianPackage{{"one", "there"}, {"two", "not-there"}, {"three", dir}, {"four", dir + "/not-there"}}
+	if got := missingOf(packages, "/nowhere:"+dir); !reflect.DeepEqual(got, []string{"two", "four"}) {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -64,7 +64,7 @@ func up(s *Settings) error {
 		name, doing string
 		work        func() error
 	}{
-		{"packages", "Debian packages of the container runtime and its network", installPackages},
+		{"packages", "Debian packages of the container runtime and its network", installMachinePackages},
 		{"state", "certificates and programs in " + s.State, func() error { return prepareState(s, components, wanted) }},
 		{"network", "the management node's namespaces, addresses and routes", func() error {
 			m.Spec = managementSpec(s)
