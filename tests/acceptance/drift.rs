@@ -46,8 +46,7 @@ fn a_tenant_deleted_outside_is_made_anew() {
     let sandbox = Sandbox::new("deleted");
     sandbox.configure(&[&sandbox.tenant().hcl()]);
     sandbox.terraform.apply().succeeds();
-    let delete = ["delete", "tenantcontrolplanes.kamaji.clastix.io/blue", "-n", &sandbox.namespace];
-    sandbox.cluster.kubectl_run(&delete);
+    sandbox.delete_tenant();
     sandbox.terraform.plan().has_changes();
     sandbox.terraform.apply().succeeds();
     sandbox.terraform.plan().plans_nothing();

@@ -85,8 +85,7 @@ fn creating_over_an_existing_tenant_is_refused_with_the_import_command() {
     assert_eq!(still["metadata"]["labels"], made["metadata"]["labels"]);
 
     // Also when it appears only after the plan.
-    let tenant = "tenantcontrolplanes.kamaji.clastix.io/blue";
-    sandbox.cluster.kubectl_run(&["delete", tenant, "-n", &sandbox.namespace, "--timeout=60s"]);
+    sandbox.delete_tenant();
     sandbox.terraform.plan().has_changes();
     sandbox.cluster.apply(&sandbox.tenant_manifest("v1.30.0", "default"));
     assert_eq!(sandbox.terraform.apply_plan().error().summary, "Object exists already");

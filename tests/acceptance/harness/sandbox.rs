@@ -119,6 +119,15 @@ impl Sandbox {
         found
     }
 
+    /// Deletes the tenant as somebody else does, and waits for the end of its Service, which holds the NodePort.
+    pub fn delete_tenant(&self) {
+        let tenant = "tenantcontrolplanes.kamaji.clastix.io/blue";
+        self.cluster.kubectl_run(&["delete", tenant, "-n", &self.namespace, "--timeout=60s"]);
+        wait_for("the tenant's objects are gone", Duration::from_secs(60), || {
+            self.leftovers().is_empty().then_some(())
+        });
+    }
+
     /// Waits until the tenant is what the predicate wants, and returns it.
     pub fn wait_for_tenant(&self, what: &str, mut is: impl FnMut(&Json) -> bool) -> Json {
         wait_for(what, Duration::from_secs(120), || {
