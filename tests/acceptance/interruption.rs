@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::harness::configuration::BLUE;
 use crate::harness::running::Running;
+use crate::harness::terraform::DESTROY;
 use crate::harness::{Sandbox, wait_for};
 
 /// Checks that the tenant of the sandbox is there once and was written once.
@@ -75,7 +76,7 @@ fn an_interrupt_of_a_change_and_of_a_destroy_is_gone_on_from() {
         sandbox.cluster.kubectl_run(&["patch", object, "-n", &sandbox.namespace, "--type=json", "-p", patch])
     };
     patch(r#"[{"op": "add", "path": "/metadata/finalizers/-", "value": "example.com/held"}]"#);
-    let destroy = sandbox.terraform.spawn(&["destroy", "-json", "-auto-approve"]);
+    let destroy = sandbox.terraform.spawn(&DESTROY);
     sandbox.wait_for_tenant("marked for deletion", |live| live["metadata"]["deletionTimestamp"].is_string());
     let said = "tf_rpc=apply_resource_change";
     wait_for("the destroy waits", Duration::from_secs(20), || destroy.log().contains(said).then_some(()));
@@ -158,7 +159,7 @@ fn an_api_server_that_is_down_during_the_delete_delays_it() {
         assert_eq!(sandbox.terraform.resource(BLUE), Json::Null);
         assert_eq!(sandbox.cluster.tenant(&sandbox.namespace, "blue"), None);
         let left = || sandbox.leftovers().is_empty().then_some(());
-        wait_for("nothing is left", Duration::from_secs(30), left);
+        wait_for("nothing is left", Duration::from_secs(60), left);
     };
     // Down before the request that deletes.
     sandbox.configure(&[&sandbox.tenant().hcl()]);
@@ -168,7 +169,7 @@ fn an_api_server_that_is_down_during_the_delete_delays_it() {
     let destroy = sandbox.terraform.spawn(&["apply", "-json", "saved.tfplan"]);
     a_request_fails(&destroy);
     drop(stopped);
-    destroy.wait().succeeds();
+    sandbox.terraform.helped(destroy.wait(), &DESTROY).succeeds();
     is_gone();
 
     // Down between the request and the end of the object.
@@ -179,7 +180,7 @@ fn an_api_server_that_is_down_during_the_delete_delays_it() {
         sandbox.cluster.kubectl_run(&["patch", object, "-n", &sandbox.namespace, "--type=json", "-p", patch])
     };
     patch(r#"[{"op": "add", "path": "/metadata/finalizers/-", "value": "example.com/held"}]"#);
-    let mut destroy = sandbox.terraform.spawn(&["destroy", "-json", "-auto-approve"]);
+    let mut destroy = sandbox.terraform.spawn(&DESTROY);
     sandbox.wait_for_tenant("held by the test alone", |live| {
         live["metadata"]["deletionTimestamp"].is_string()
             && live["metadata"]["finalizers"] == json!(["example.com/held"])
@@ -189,13 +190,13 @@ fn an_api_server_that_is_down_during_the_delete_delays_it() {
     drop(stopped);
     assert!(destroy.is_running(), "the object is there");
     patch(r#"[{"op": "replace", "path": "/metadata/finalizers", "value": []}]"#);
-    destroy.wait().succeeds();
+    sandbox.terraform.helped(destroy.wait(), &DESTROY).succeeds();
     is_gone();
 
     // Down while the object and what belongs to it go. Kamaji v1.0.0 may then leave its finalizer on a Secret; the error
     // says so, and what it says helps.
     sandbox.terraform.apply().succeeds();
-    let destroy = sandbox.terraform.spawn(&["destroy", "-json", "-auto-approve"]);
+    let destroy = sandbox.terraform.spawn(&DESTROY);
     wait_for("it is being deleted", Duration::from_secs(60), || {
         let log = destroy.log();
         let mut lines = log.lines().filter(|line| line.contains("tf_rpc=apply_resource_change"));
@@ -204,6 +205,6 @@ fn an_api_server_that_is_down_during_the_delete_delays_it() {
     let stopped = sandbox.cluster.stop_component("kube-apiserver");
     a_request_fails(&destroy);
     drop(stopped);
-    sandbox.terraform.helped(destroy.wait()).succeeds();
+    sandbox.terraform.helped(destroy.wait(), &DESTROY).succeeds();
     is_gone();
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::harness::running::Outcome;
-use crate::harness::terraform::Terraform;
+use crate::harness::terraform::{DESTROY, Terraform};
 use crate::harness::{Sandbox, left_out, wait_for};
 
 const TENANT: &str = "kamaji_tenant_control_plane.pipeline";
@@ -47,7 +47,7 @@ impl Sandbox {
     /// Ends a test of an example: the tenant is there, and nothing is left of it after `destroy`.
     fn is_made_and_destroyed(&self, destroy: impl FnOnce() -> Outcome) {
         assert!(self.cluster.tenant(&self.namespace, "pipeline").is_some());
-        self.terraform.helped(destroy()).succeeds();
+        self.terraform.helped(destroy(), &DESTROY).succeeds();
         assert_eq!(self.terraform.state()["values"], Json::Null);
         wait_for("nothing is left", Duration::from_secs(60), || self.leftovers().is_empty().then_some(()));
     }

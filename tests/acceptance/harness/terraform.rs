@@ -31,6 +31,9 @@ pub struct Terraform {
     environment: Vec<(&'static str, String)>,
 }
 
+/// The arguments of a destroy.
+pub const DESTROY: [&str; 3] = ["destroy", "-json", "-auto-approve"];
+
 impl Terraform {
     /// An empty directory.
     pub fn new() -> Self {
@@ -193,9 +196,10 @@ impl Terraform {
         all.into_iter().find(|resource| resource["address"] == address).unwrap_or_default()
     }
 
-    /// `terraform apply`
+    /// `terraform apply`; see [`Terraform::helped`].
     pub fn apply(&self) -> Outcome {
-        self.run(&["apply", "-json", "-auto-approve"])
+        let arguments = ["apply", "-json", "-auto-approve"];
+        self.helped(self.run(&arguments), &arguments)
     }
 
     /// `terraform apply` of the saved plan.
@@ -205,12 +209,12 @@ impl Terraform {
 
     /// `terraform destroy`; see [`Terraform::helped`].
     pub fn destroy(&self) -> Outcome {
-        self.helped(self.run(&["destroy", "-json", "-auto-approve"]))
+        self.helped(self.run(&DESTROY), &DESTROY)
     }
 
-    /// The outcome of a destroy. Kamaji v1.0.0 sometimes leaves a finalizer behind; then what the error tells the user to
-    /// do is done, and destroyed again.
-    pub fn helped(&self, outcome: Outcome) -> Outcome {
+    /// The outcome of a command that deletes. Kamaji v1.0.0 sometimes leaves a finalizer behind; then what the error tells
+    /// the user to do is done, and `again` is run. What the first one warned of is in the outcome, too.
+    pub fn helped(&self, outcome: Outcome, again: &[&str]) -> Outcome {
         let left = outcome.diagnostics.iter().find(|it| it.summary == "Kamaji left a finalizer behind");
         let Some(command) = left.and_then(|left| left.detail.lines().find_map(|line| line.strip_prefix("    kubectl")))
         else {
@@ -219,7 +223,9 @@ impl Terraform {
         eprintln!("as the error says: kubectl{command}");
         let kubectl = format!("'{}' --kubeconfig='{}'{command}", cluster().kubectl_program(), cluster().kubeconfig());
         run(Command::new("sh").arg("-c").arg(kubectl));
-        self.run(&["destroy", "-json", "-auto-approve"])
+        let mut done = self.run(again);
+        done.diagnostics.splice(..0, outcome.diagnostics.into_iter().filter(|it| it.severity == "warning"));
+        done
     }
 
     /// Everything that is on disk: configuration, state, plans, output, logs.
