@@ -246,16 +246,24 @@ async fn a_destroy_is_refused_while_tenants_use_it_in_any_way() {
     api.finish();
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_unused_datastore_goes_and_its_secret_goes_last() {
+/// No control plane is there.
+fn nobody() -> Step {
+    on(Method::GET, TENANTS).answers(200, &list_of("9", &[]))
+}
+
+fn it_goes_with_its_secret() -> [Step; 4] {
     let gone = json!({"kind": "Status", "status": "Success"});
-    let api = Scripted::new([
-        on(Method::GET, TENANTS).answers(200, &list_of("9", &[])),
+    [
         on(Method::DELETE, STORE).answers(200, &gone),
         no_store(),
         on(Method::GET, KEPT).answers(200, &secret("d", &json!({}))),
         on(Method::DELETE, KEPT).answers(200, &gone),
-    ]);
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unused_datastore_goes_and_its_secret_goes_last() {
+    let api = Scripted::new([nobody()].into_iter().chain(it_goes_with_its_secret()));
     let request = DeleteRequest { prior: stored(1), private: Private::default() };
     assert_eq!(resource(&api).delete(&Context::default(), request).await, Diagnostics::new());
     api.finish();
@@ -270,17 +278,7 @@ fn denies_the_end() -> Step {
 /// Kamaji v1.0.0 still sees a tenant that has gone a moment before.
 #[tokio::test(start_paused = true)]
 async fn a_tenant_that_only_kamaji_still_sees_does_not_keep_the_datastore() {
-    let gone = json!({"kind": "Status", "status": "Success"});
-    let nobody = || on(Method::GET, TENANTS).answers(200, &list_of("9", &[]));
-    let api = Scripted::new([
-        nobody(),
-        denies_the_end(),
-        nobody(),
-        on(Method::DELETE, STORE).answers(200, &gone),
-        no_store(),
-        on(Method::GET, KEPT).answers(200, &secret("d", &json!({}))),
-        on(Method::DELETE, KEPT).answers(200, &gone),
-    ]);
+    let api = Scripted::new([nobody(), denies_the_end(), nobody()].into_iter().chain(it_goes_with_its_secret()));
     let request = DeleteRequest { prior: stored(1), private: Private::default() };
     assert_eq!(resource(&api).delete(&Context::default(), request).await, Diagnostics::new());
     api.finish();
@@ -289,11 +287,8 @@ async fn a_tenant_that_only_kamaji_still_sees_does_not_keep_the_datastore() {
 #[tokio::test(start_paused = true)]
 async fn a_tenant_that_has_come_since_the_plan_keeps_the_datastore() {
     let tenant = json!({"metadata": {"name": "a", "namespace": "t"}, "spec": {"dataStore": "d"}});
-    let api = Scripted::new([
-        on(Method::GET, TENANTS).answers(200, &list_of("9", &[])),
-        denies_the_end(),
-        on(Method::GET, TENANTS).answers(200, &list_of("9", &[tenant])),
-    ]);
+    let api =
+        Scripted::new([nobody(), denies_the_end(), on(Method::GET, TENANTS).answers(200, &list_of("9", &[tenant]))]);
     let request = DeleteRequest { prior: stored(1), private: Private::default() };
     let diagnostics = resource(&api).delete(&Context::default(), request).await;
     let error = diagnostics.iter().next().expect("denied");

@@ -311,7 +311,7 @@ fn what_stands_in_the_object_itself_is_not_imported() {
     sandbox.configure(&[&block]);
     sandbox.terraform.plan().plans_nothing();
     sandbox.terraform.destroy().succeeds();
-    wait_for("the DataStore is gone", Duration::from_secs(30), || {
+    wait_for("the DataStore is gone", Duration::from_secs(10), || {
         sandbox.cluster.get("datastores.kamaji.clastix.io", "default", name).is_none().then_some(())
     });
 }

@@ -130,7 +130,7 @@ fn kubeconfigs_are_generated_for_the_tenants_that_are_selected() {
     sandbox.terraform.apply().succeeds();
     sandbox.configure(&[&tenant]);
     assert_eq!(sandbox.terraform.apply().succeeds().warnings().len(), 0);
-    wait_for("the Secret is gone", Duration::from_secs(30), || {
+    wait_for("the Secret is gone", Duration::from_secs(10), || {
         sandbox.cluster.get("secret", name, &secret).is_none().then_some(())
     });
     sandbox.terraform.destroy().succeeds();

@@ -97,7 +97,7 @@ fn a_minted_credential_outlives_its_ttl_in_a_long_run_and_is_refused_after_it() 
 
     // What was opened for the plan and for the apply is closed, and refused once no API server remembers it.
     assert_eq!(left(&sandbox), "");
-    wait_for("the credential is refused", Duration::from_secs(30), || refused(&sandbox, &copy));
+    wait_for("the credential is refused", Duration::from_secs(15), || refused(&sandbox, &copy));
 
     // It is nowhere.
     let kubeconfig = std::fs::read_to_string(&copy).expect("the copy");

@@ -54,7 +54,7 @@ fn a_tenant_is_made_plans_empty_and_its_destroy_leaves_nothing() {
     sandbox.terraform.destroy().succeeds();
     assert_eq!(sandbox.cluster.tenant(&sandbox.namespace, "blue"), None);
     // The replica set and the slices are the garbage collector's, after what owned them is gone.
-    wait_for("nothing is left", std::time::Duration::from_secs(60), || sandbox.leftovers().is_empty().then_some(()));
+    wait_for("nothing is left", std::time::Duration::from_secs(30), || sandbox.leftovers().is_empty().then_some(()));
 }
 
 #[test]

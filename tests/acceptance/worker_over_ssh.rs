@@ -230,7 +230,7 @@ fn what_stands_against_a_join_is_said_before_anything_changes() {
     assert_eq!(apply.wait().errors()[0].summary, "Interrupted while joining");
     let took = begin.elapsed();
     assert!(took < Duration::from_secs(4), "the interrupt took {took:?}");
-    wait_for("kubeadm ends, and the token goes", Duration::from_secs(30), || {
+    wait_for("kubeadm ends, and the token goes", Duration::from_secs(10), || {
         let runs = machine.machine.command(&["pgrep", "-x", "kubeadm"]).status().is_ok_and(|status| status.success());
         (!runs && !exists("/etc/kubernetes/kubeadm-join.yaml")).then_some(())
     });
@@ -257,7 +257,7 @@ fn what_stands_against_a_join_is_said_before_anything_changes() {
     let socket = sandbox.terraform.path().join("agent");
     let mut agent =
         Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().expect("starts");
-    wait_for("the agent listens", Duration::from_secs(30), || socket.exists().then_some(()));
+    wait_for("the agent listens", Duration::from_secs(5), || socket.exists().then_some(()));
     run(Command::new("ssh-add").arg("-q").arg(&machine.key_file).env("SSH_AUTH_SOCK", &socket));
     sandbox.terraform.set("SSH_AUTH_SOCK", &socket.to_string_lossy());
     sandbox.terraform.configure(&[settings(&sandbox, "agent = true").as_str(), &tenant, &joining("")].join("\n"));

@@ -60,7 +60,7 @@ impl Running {
     #[track_caller]
     fn stopped_by(self, signal: Signal) -> Outcome {
         self.signal(signal);
-        let begin = wait_for("the provider is stopped", Duration::from_secs(30), || {
+        let begin = wait_for("the provider is stopped", Duration::from_secs(5), || {
             self.log().contains("stopping: operations return").then(Instant::now)
         });
         let outcome = self.wait();

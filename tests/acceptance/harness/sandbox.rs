@@ -77,7 +77,7 @@ impl Sandbox {
             "metadata": { "name": account, "namespace": self.namespace },
         });
         self.cluster.apply(&manifest);
-        let token = wait_for("a token", Duration::from_secs(30), || {
+        let token = wait_for("a token", Duration::from_secs(10), || {
             let create = self.cluster.kubectl().args(["create", "token", account, "-n", &self.namespace]).output();
             create.ok().filter(|output| output.status.success())
         });
