@@ -250,6 +250,17 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// A control plane of the namespace `tenants` behind a scripted API server; the operation may take `limit`.
+    #[cfg(test)]
+    pub(crate) fn of_tenant(api: &crate::management_cluster::scripted::Scripted, name: &str, limit: Duration) -> Self {
+        Self {
+            cluster: api.cluster(),
+            operation: Operation::new(limit, &tokio_util::sync::CancellationToken::new()),
+            object: ObjectRef::namespaced(Kind::TenantControlPlane, "tenants", name),
+            field_manager: "m".to_owned(),
+        }
+    }
+
     /// A few seconds beyond the deadline, to find out why it was not met.
     pub fn for_diagnosis(&self) -> Self {
         Self { operation: Operation::new(Duration::from_secs(10), &self.operation.stop), ..self.clone() }

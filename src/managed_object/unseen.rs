@@ -91,10 +91,8 @@ mod tests {
 
     use http::Method;
     use serde_json::{Value as Json, json};
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::management_cluster::Operation;
     use crate::management_cluster::scripted::{Scripted, Step, failure, not_found, on, tenant};
 
     const TENANT: &str = "/apis/kamaji.clastix.io/v1alpha1/namespaces/tenants/tenantcontrolplanes/a";
@@ -103,12 +101,7 @@ mod tests {
     const MISSED: &str = "d DataStore does not exist";
 
     fn scene(api: &Scripted) -> Scene {
-        Scene {
-            cluster: api.cluster(),
-            operation: Operation::new(Duration::from_secs(600), &CancellationToken::new()),
-            object: ObjectRef::namespaced(Kind::TenantControlPlane, "tenants", "a"),
-            field_manager: "terraform".to_owned(),
-        }
+        Scene::of_tenant(api, "a", Duration::from_secs(600))
     }
 
     fn denies(why: &str) -> Step {

@@ -54,10 +54,8 @@ mod tests {
 
     use http::Method;
     use serde_json::json;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::management_cluster::Operation;
     use crate::management_cluster::scripted::{Scripted, failure, list_of, not_found, on};
 
     const SECRET: &str = "/api/v1/namespaces/tenants/secrets/blue-datastore-certificate";
@@ -65,12 +63,7 @@ mod tests {
     const JOB: &str = "/apis/batch/v1/namespaces/kamaji-system/jobs/migrate-1";
 
     fn scene(api: &Scripted) -> Scene {
-        Scene {
-            cluster: api.cluster(),
-            operation: Operation::new(Duration::from_secs(60), &CancellationToken::new()),
-            object: ObjectRef::namespaced(Kind::TenantControlPlane, "tenants", "blue"),
-            field_manager: "m".to_owned(),
-        }
+        Scene::of_tenant(api, "blue", Duration::from_secs(60))
     }
 
     fn secret(labels: &Json) -> Json {

@@ -214,19 +214,12 @@ pub(super) async fn explain(scene: &Scene, last: &Json) -> String {
 mod tests {
     use http::Method;
     use rstest::rstest;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::management_cluster::Operation;
     use crate::management_cluster::scripted::{Scripted, Step, event, failure, list_of, on};
 
     fn scene(api: &Scripted) -> Scene {
-        Scene {
-            cluster: api.cluster(),
-            operation: Operation::new(Duration::from_secs(300), &CancellationToken::new()),
-            object: ObjectRef::namespaced(Kind::TenantControlPlane, "tenants".to_owned(), "blue".to_owned()),
-            field_manager: "m".to_owned(),
-        }
+        Scene::of_tenant(api, "blue", Duration::from_secs(300))
     }
 
     fn path(kind: Kind) -> &'static str {

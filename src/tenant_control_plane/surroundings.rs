@@ -288,7 +288,6 @@ mod tests {
     use std::time::Duration;
 
     use http::Method;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::management_cluster::scripted::{Scripted, Step, failure, list_of, not_found, on, tenant};
@@ -316,12 +315,7 @@ mod tests {
     }
 
     fn scene(api: &Scripted, name: &str) -> Scene {
-        Scene {
-            cluster: api.cluster(),
-            operation: Operation::new(Duration::from_secs(30), &CancellationToken::new()),
-            object: ObjectRef::namespaced(Kind::TenantControlPlane, "tenants".to_owned(), name.to_owned()),
-            field_manager: "m".to_owned(),
-        }
+        Scene::of_tenant(api, name, Duration::from_secs(30))
     }
 
     /// Attribute and text of what is found, with everything that the script expects asked.
